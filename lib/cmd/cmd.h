@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A parsed request and the store -> the reply's bytes
+//
+// Knows nothing of connections or packets. Replies go to the tail of a struct
+// chunkq; when the chunk pool is too empty for what must be written, nothing of
+// that piece is written and CMD_BLOCKED says so: free some and call again.
+//
+// Threads: one struct cmd per worker. Memory: taken by cmd_create.
+#pragma once
+
+#include "base/chunkq.h"
+#include "proto/proto.h"
+#include "stats/stats.h"
+#include "store/store.h"
+
+struct cmd;
+
+// What "stats settings" and "version" show and a few switches; outlives the cmd.
+struct cmd_conf {
+	const char *version; // "1.6.18" compatible text of the version command
+	bool no_flush_all; // -F
+	uint64_t start_s; // unix time of the process start, for uptime and exptime rules
+	uint64_t max_connections;
+	unsigned worker_count;
+	// "stats settings": name and value texts, ended by a NULL name.
+	const struct cmd_setting {
+		const char *name;
+		const char *value;
+	} * settings;
+	struct stats *stats; // registry to sum over; "stats reset" resets it
+};
+
+struct cmd *cmd_create(const struct cmd_conf *conf, struct store_ctx *store);
+void cmd_destroy(struct cmd *c);
+
+enum cmd_status {
+	CMD_DONE,
+	CMD_PAUSED, // get family: out reached limit; call again with the same req
+	CMD_BLOCKED, // chunk pool too empty; call again with the same req when it is not
+	CMD_SWALLOW, // storage: refused, the reply is written; drop the data block
+	CMD_CLOSE, // quit: send what is queued, then close
+};
+
+// Run any command but a storage one. The get family writes key by key and pauses
+// as soon as out->len >= limit.
+enum cmd_status cmd_run(struct cmd *c, struct request *req, struct chunkq *out, uint32_t limit);
+
+// Hash and prefetch for a request that will run soon (batched GET): pass 1 brings
+// the buckets, pass 2 the items. Hints; may be left out.
+void cmd_prefetch_bucket(struct cmd *c, const struct request *req);
+void cmd_prefetch_item(struct cmd *c, const struct request *req);
+
+// Storage commands. cmd_put_begin: CMD_DONE (write the data block through
+// store_put_room), or CMD_SWALLOW. The rules of store_put on values up to
+// STORE_FRAGMENT_LEN hold for the caller.
+enum cmd_status cmd_put_begin(
+	struct cmd *c, struct request *req, struct store_put *put, struct chunkq *out);
+
+// The data block is complete; crlf_ok: it was followed by "\r\n". Writes the reply:
+// CMD_DONE, or CMD_BLOCKED before anything happened.
+enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct store_put *put,
+	bool crlf_ok, struct chunkq *out);
+
+// The store ran out of memory while the data block was written.
+enum cmd_status cmd_put_no_memory(
+	struct cmd *c, const struct request *req, struct store_put *put, struct chunkq *out);
+
+// A reply line, unless noreply. False: no room, nothing written.
+bool cmd_reply_line(struct chunkq *out, const char *line, bool noreply);
+
+// memcached's realtime(): exptime as sent -> absolute unix seconds, 0 = never. Up to
+// 30 days relative to now_s; negative: expired at once. An absolute time not
+// after the process start: expired at once.
+uint32_t cmd_exptime(const struct cmd *c, int32_t exptime, uint32_t now_s);
+
+// Counters: cmd.def.
+#define CMD_STATS_MODULE "cmd"
+enum cmd_stat {
+#define STAT(name, kind, help) CMD_STAT_##name,
+#include "cmd/cmd.def"
+#undef STAT
+	CMD_STAT_COUNT
+};
+extern const struct stats_set cmd_stats_set;
+const stat_t *cmd_stats(const struct cmd *c);
