@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Ethernet, VLAN, ARP, IPv4, ICMP echo, UDP: mbufs in, mbufs out, one instance per worker
+//
+//   net_input   frames -> answers ARP and ICMP itself, gives TCP and UDP packets up
+//   net_output  an L4 packet -> IPv4 and Ethernet header, checksums, on the tx vector
+//   net_take_tx the tx vector -> whoever owns the NIC queue
+//
+// There is no neighbour table on the way out: a server only answers, so an answer
+// goes to the MAC address (and VLAN) its request came from (struct net_path); a
+// connection keeps the path of its SYN and follows later segments.
+//
+// Threads: one struct net per worker; nothing is shared.
+// Memory: struct net is taken at start; mbufs come from conf->pool.
+// Limits: NET_ADDRS_MAX addresses, NET_LISTENERS_MAX listeners, NET_TX_MAX packets
+//   waiting to be taken. Past them: a counted drop.
+// RFC: 826, 5227 (announce, defend), 791, 792, 1122 3.2, 768.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include "base/bytes.h"
+#include "net/hdr.h"
+#include "stats/stats.h"
+
+#define NET_ADDRS_MAX 64
+#define NET_LISTENERS_MAX 128
+#define NET_TX_MAX 1024
+#define NET_BURST_MAX 64 // most frames per net_input
+
+struct net_listener {
+	uint32_t addr; // host byte order
+	uint16_t port;
+	uint8_t ip_proto; // HDR_PROTO_TCP or HDR_PROTO_UDP
+};
+
+struct net_conf {
+	uint8_t mac[6];
+	unsigned addr_count;
+	uint32_t addr[NET_ADDRS_MAX]; // own addresses, host byte order
+	unsigned listener_count;
+	struct net_listener listener[NET_LISTENERS_MAX];
+	uint16_t mtu; // of the IP packet; 1500
+	uint8_t ttl; // of what we send; 64
+	bool owns_arp; // this worker announces the addresses (one of all)
+	bool udp_port_unreachable; // answer closed UDP ports with ICMP; else silence
+	uint32_t icmp_rate_pps; // echo replies and errors; the rest is dropped
+	bool tx_cksum_ip4; // the port computes it: set mbuf flags instead
+	bool tx_cksum_tcp;
+	bool tx_cksum_udp;
+	struct rte_mempool *pool; // mbufs for what is sent; data room >= mtu + headroom
+	uint64_t seed;
+};
+
+// Where an answer goes. Addresses in host byte order.
+struct net_path {
+	uint8_t mac[6]; // the next hop towards remote
+	bool tagged;
+	uint16_t vlan_tci;
+	uint32_t local;
+	uint32_t remote;
+};
+
+// A packet for TCP or UDP: L4 header and payload verified to lie inside the
+// mbuf's first segment, lengths from the IP header, checksum verified.
+struct net_pkt {
+	struct rte_mbuf *m; // data starts at the Ethernet header
+	uint8_t *l4; // in m
+	uint16_t l4_len; // header and payload
+	uint8_t ip_proto;
+	struct net_path path;
+	uint16_t src_port; // remote
+	uint16_t dst_port; // local
+};
+
+struct net;
+
+// NULL when out of memory or conf is out of its limits.
+struct net *net_create(const struct net_conf *conf, uint64_t now_us);
+void net_destroy(struct net *net);
+const struct net_conf *net_conf(const struct net *net);
+
+// Take n <= NET_BURST_MAX frames, whatever they are. TCP and UDP packets for our
+// addresses go to pkt[] (at most n), in order, and their mbufs are the caller's;
+// all others are answered or dropped here. Returns how many.
+unsigned net_input(
+	struct net *net, struct rte_mbuf **m, unsigned n, struct net_pkt *pkt, uint64_t now_us);
+
+// Timed work: address announcements. Cheap when nothing is due.
+void net_poll(struct net *net, uint64_t now_us);
+
+// True if somebody listens there.
+bool net_listens(const struct net *net, uint32_t addr, uint16_t port, uint8_t ip_proto);
+
+// An empty mbuf with room for all lower headers in front; NULL counts tx_no_mbuf.
+struct rte_mbuf *net_alloc(struct net *net);
+
+// Send m: data is the L4 header and payload, complete but for the checksum, which is
+// filled in here (or left to the port). m is gone, whatever happens: a full tx
+// vector is a counted drop. dont_fragment is always set (RFC 1191); the packet
+// must not exceed the mtu.
+void net_output(struct net *net, struct rte_mbuf *m, const struct net_path *path, uint8_t ip_proto);
+
+// UDP (RFC 768). The datagram's payload inside pkt, or false and a counted drop
+// (bad length). Checksum 0 means none was sent.
+bool udp_input(struct net *net, const struct net_pkt *pkt, struct slice *payload);
+
+// Send payload already in m: prepends the UDP header and calls net_output.
+void udp_output(struct net *net, struct rte_mbuf *m, const struct net_path *path, uint16_t src_port,
+	uint16_t dst_port);
+
+// A UDP packet to a port nobody listens on: port unreachable, or silence. Frees it.
+void udp_closed(struct net *net, struct net_pkt *pkt, uint64_t now_us);
+
+// Up to n packets to be sent, oldest first; they are the caller's.
+unsigned net_take_tx(struct net *net, struct rte_mbuf **m, unsigned n);
+
+// Packets waiting.
+unsigned net_tx_count(const struct net *net);
+
+// Counters and drop reasons: net.def.
+#define NET_STATS_MODULE "net"
+enum net_stat {
+#define STAT(name, kind, help) NET_STAT_##name,
+#include "net/net.def"
+#undef STAT
+	NET_STAT_COUNT
+};
+extern const struct stats_set net_stats_set;
+const stat_t *net_stats(const struct net *net);
