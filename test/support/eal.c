@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DPDK for tests: EAL without hugepages, devices or files, and one mbuf pool
+
+#define _GNU_SOURCE // sched_getaffinity
+
+#include "support/eal.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, rte_strerror(rte_errno));
+	exit(1);
+}
+
+// A CPU this process may use: in a container that need not be CPU 0.
+static int first_cpu(const cpu_set_t *set)
+{
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, set))
+			return i;
+	return 0;
+}
+
+void eal_once(void)
+{
+	static bool started;
+	static char lcores[32];
+	char *argv[] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
+		"--log-level=*:error", "-m", "64", "--lcores", lcores, NULL};
+	cpu_set_t before;
+
+	if (started)
+		return;
+	CPU_ZERO(&before);
+	sched_getaffinity(0, sizeof(before), &before);
+	snprintf(lcores, sizeof(lcores), "0@%d", first_cpu(&before));
+	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])) - 1, argv) < 0)
+		fail("rte_eal_init");
+	// EAL pinned us to that CPU: tests that run side by side would share it.
+	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	started = true;
+}
+
+struct rte_mempool *eal_pool(void)
+{
+	static struct rte_mempool *pool;
+
+	if (pool)
+		return pool;
+	eal_once();
+	pool = rte_pktmbuf_pool_create(
+		"eal_pool", EAL_POOL_COUNT, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, (int)rte_socket_id());
+	if (!pool)
+		fail("rte_pktmbuf_pool_create");
+	return pool;
+}
+
+unsigned eal_pool_in_use(void)
+{
+	return rte_mempool_in_use_count(eal_pool());
+}
