@@ -15,6 +15,7 @@
 #define HDR_ETH_LEN 14
 #define HDR_VLAN_LEN 4
 #define HDR_IP4_LEN 20
+#define HDR_ICMP_LEN 8
 #define HDR_UDP_LEN 8
 #define HDR_TCP_LEN 20
 #define HDR_ARP_LEN 28
@@ -31,10 +32,11 @@
 
 enum hdr_kind {
 	HDR_BAD, // truncated or inconsistent; drop
-	HDR_OTHER, // a frame we do not speak (IPv6, LLDP, other IP protocols)
+	HDR_BAD_IP_CKSUM, // IPv4 header checksum wrong; drop
+	HDR_OTHER, // we do not speak it: an ethertype, or (l4_off not 0) an IP protocol
 	HDR_ARP, // ARP payload at l3_off
 	HDR_IP4_FRAG, // IPv4 fragment: ports are not to be trusted
-	HDR_IP4_ICMP, // ICMP message at l4_off
+	HDR_IP4_ICMP, // ICMP message at l4_off, at least 8 bytes
 	HDR_IP4_TCP, // TCP segment at l4_off, at least 20 bytes
 	HDR_IP4_UDP, // UDP datagram at l4_off, at least 8 bytes
 };
@@ -43,6 +45,7 @@ enum hdr_kind {
 struct hdr {
 	enum hdr_kind kind;
 	bool tagged; // a VLAN tag was in the frame
+	bool vlan_ad; // it is an 802.1ad (service) tag
 	uint16_t vlan_tci;
 	uint16_t l3_off;
 	uint16_t l4_off;
@@ -57,6 +60,9 @@ struct hdr {
 // Parse len bytes of a frame. Never reads past them. ip_cksum_known_good skips the
 // IPv4 header checksum (the NIC checked it). Returns h->kind.
 enum hdr_kind hdr_parse(struct hdr *h, const uint8_t *frame, size_t len, bool ip_cksum_known_good);
+
+// True for the ICMP types that tell of a packet sent before (RFC 1122 3.2.2).
+bool hdr_icmp_is_error(uint8_t icmp_type);
 
 // For an ICMP error at icmp[0..len): the TCP or UDP flow it is about, turned
 // around, so that src is the remote end as in the packets of that flow. False when

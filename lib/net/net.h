@@ -43,7 +43,7 @@ struct net_conf {
 	uint8_t ttl; // of what we send; 64
 	bool owns_arp; // this worker announces the addresses (one of all)
 	bool udp_port_unreachable; // answer closed UDP ports with ICMP; else silence
-	uint32_t icmp_rate_pps; // echo replies and errors; the rest is dropped
+	uint32_t icmp_rate_pps; // echo replies, and as many errors; the rest is dropped
 	bool tx_cksum_ip4; // the port computes it: set mbuf flags instead
 	bool tx_cksum_tcp;
 	bool tx_cksum_udp;
@@ -55,6 +55,7 @@ struct net_conf {
 struct net_path {
 	uint8_t mac[6]; // the next hop towards remote
 	bool tagged;
+	bool vlan_ad; // the tag is 802.1ad, not 802.1Q
 	uint16_t vlan_tci;
 	uint32_t local;
 	uint32_t remote;
@@ -97,11 +98,12 @@ struct rte_mbuf *net_alloc(struct net *net);
 // Send m: data is the L4 header and payload, complete but for the checksum, which is
 // filled in here (or left to the port). m is gone, whatever happens: a full tx
 // vector is a counted drop. dont_fragment is always set (RFC 1191); the packet
-// must not exceed the mtu.
+// is in one segment and must not exceed the mtu.
 void net_output(struct net *net, struct rte_mbuf *m, const struct net_path *path, uint8_t ip_proto);
 
 // UDP (RFC 768). The datagram's payload inside pkt, or false and a counted drop
-// (bad length). Checksum 0 means none was sent.
+// (source port 0: there is nowhere to answer); the mbuf stays the caller's. Length and
+// checksum were verified by net_input; checksum 0 means none was sent.
 bool udp_input(struct net *net, const struct net_pkt *pkt, struct slice *payload);
 
 // Send payload already in m: prepends the UDP header and calls net_output.
