@@ -30,7 +30,9 @@ struct cmd_conf {
 	struct stats *stats; // registry to sum over; "stats reset" resets it
 };
 
-struct cmd *cmd_create(const struct cmd_conf *conf, struct store_ctx *store);
+// NULL: out of memory. ctx is this worker's part of store; both outlive the cmd.
+struct cmd *cmd_create(
+	const struct cmd_conf *conf, const struct store *store, struct store_ctx *ctx);
 void cmd_destroy(struct cmd *c);
 
 enum cmd_status {
@@ -42,17 +44,19 @@ enum cmd_status {
 };
 
 // Run any command but a storage one. The get family writes key by key and pauses
-// as soon as out->len >= limit.
+// as soon as out->len >= limit. A value too large for the whole chunk pool is answered
+// with SERVER_ERROR out of memory writing get response, and ends the request.
 enum cmd_status cmd_run(struct cmd *c, struct request *req, struct chunkq *out, uint32_t limit);
 
 // Hash and prefetch for a request that will run soon (batched GET): pass 1 brings
-// the buckets, pass 2 the items. Hints; may be left out.
-void cmd_prefetch_bucket(struct cmd *c, const struct request *req);
-void cmd_prefetch_item(struct cmd *c, const struct request *req);
+// the bucket, pass 2 the item of the (first) key. Hints; may be left out. The hash is
+// kept in req.
+void cmd_prefetch_bucket(struct cmd *c, struct request *req);
+void cmd_prefetch_item(struct cmd *c, struct request *req);
 
 // Storage commands. cmd_put_begin: CMD_DONE (write the data block through
-// store_put_room), or CMD_SWALLOW. The rules of store_put on values up to
-// STORE_FRAGMENT_LEN hold for the caller.
+// store_put_room), CMD_SWALLOW, or CMD_BLOCKED before anything happened. The rules of
+// store_put on values up to STORE_FRAGMENT_LEN hold for the caller.
 enum cmd_status cmd_put_begin(
 	struct cmd *c, struct request *req, struct store_put *put, struct chunkq *out);
 
@@ -61,7 +65,8 @@ enum cmd_status cmd_put_begin(
 enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct store_put *put,
 	bool crlf_ok, struct chunkq *out);
 
-// The store ran out of memory while the data block was written.
+// The store ran out of memory while the data block was written: aborts put and writes the
+// reply. CMD_SWALLOW (the rest of the block), or CMD_BLOCKED before anything happened.
 enum cmd_status cmd_put_no_memory(
 	struct cmd *c, const struct request *req, struct store_put *put, struct chunkq *out);
 

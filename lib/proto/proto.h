@@ -11,10 +11,14 @@
 //                       PARSE_BAD   one bad line of req->line_len bytes; the reply
 //                                   is req->error + "\r\n" unless req->noreply;
 //                                   then the next line is parsed.
-//                       PARSE_MORE  no complete line yet.
+//                       PARSE_MORE  no complete line yet. When the buffer is full, it
+//                                   is a get-family line: see ascii_parse_piece.
 //                       PARSE_CLOSE nothing sensible can follow: close, no reply.
 //
-// The replies are those of memcached 1.6.18, byte for byte (protocol.txt).
+// The replies are those of memcached 1.6.18, byte for byte (protocol.txt). One rule is
+// made independent of how the bytes arrive: memcached closes when 2049 bytes came
+// without a line end, so that a longer line with its end in the same read slips
+// through; here the line's length alone decides. gat and gats may be as long as get.
 //
 // Threads: pure functions. Memory: none.
 // Limits: key 250 bytes; a command line 2048 bytes, but for get, gets, gat, gats.
@@ -80,17 +84,21 @@ struct request {
 	bool noreply;
 	uint32_t line_len; // bytes of the command line with its line end
 
+	bool more; // get family: a further piece of this line follows, no END yet
+	bool hashed; // private to lib/cmd: hash is that of key
+	uint64_t hash;
+
 	// get, gets, gat, gats: the keys, walked with request_next_key. All of them
 	// have been checked, so a paused walk can go on at args later.
 	// stats: the sub-command and its arguments, trimmed.
 	struct slice args;
 
-	struct slice key; // every other command with a key; len 1..250
+	struct slice key; // len 1..250; get family: the first key, len 0 when args has none
 	uint32_t client_flags; // storage
 	int32_t exptime; // storage, touch, gat, flush_all: as sent, see protocol.txt
 	uint32_t vlen; // storage: bytes of the data block without its CRLF
 	uint64_t cas; // cas: the unique the client saw
-	uint64_t delta; // incr, decr
+	uint64_t delta; // incr, decr; verbosity: the level
 	bool has_exptime; // flush_all: a delay was given
 
 	const char *error; // PARSE_BAD: the reply line without "\r\n"
@@ -101,16 +109,20 @@ enum parse_status ascii_parse(struct request *req, const uint8_t *buf, size_t le
 // Take the next key of a get-family request off req->args. False at the end.
 bool request_next_key(struct request *req, struct slice *key);
 
-// Parse a get-family line that is longer than the caller can buffer, in pieces:
-// buf is the beginning of a line without its end. On PARSE_OK *req holds the
-// complete keys of this piece and *consumed says how many bytes of buf they
-// take; the caller puts the command word *back in front of the rest by
-// calling ascii_parse_rest for the following pieces.
+// A get-family line that is longer than the caller can buffer is run in pieces.
+// ascii_parse_piece takes a buffer that holds the beginning of the line, without its
+// end; ascii_parse_rest takes what follows, with the same *req, until *last.
+// Both: *consumed is how many bytes of buf are spent once *req has run; the unspent
+// ones (at most one unfinished key) stay in front of what arrives next.
+//
+//   PARSE_OK    run *req: the complete keys of this piece (none is possible). req->more
+//               is set but for the last piece, so that cmd_run writes no END yet.
+//   PARSE_MORE  nothing to run; drop *consumed bytes and bring more.
+//   PARSE_BAD   *last is true: reply req->error, drop *consumed bytes, the line is over.
+//               A bad key in an earlier piece shows here, when the line's end came.
+//   PARSE_CLOSE (ascii_parse_piece) not a get-family line.
 enum parse_status ascii_parse_piece(
 	struct request *req, const uint8_t *buf, size_t len, size_t *consumed);
-
-// The following pieces of such a line: op and exptime of req stay. *last is true
-// when the line end was in buf; then req->line_len bytes were taken.
 enum parse_status ascii_parse_rest(
 	struct request *req, const uint8_t *buf, size_t len, size_t *consumed, bool *last);
 
@@ -123,8 +135,7 @@ uint32_t ascii_format_value_head(uint8_t *dst, struct slice key, uint32_t client
 // Decimal digits of v into dst (at most 20); returns how many.
 uint32_t ascii_format_u64(uint8_t *dst, uint64_t v);
 
-// Whole decimal number, no sign, no spaces, at most 2^64-1. memcached's safe_strtoull
-// rules where it is stricter or laxer are in the .c.
+// A run of decimal digits and nothing else, at most 2^64-1.
 bool ascii_parse_u64(struct slice text, uint64_t *v);
 
 // The frame in front of every UDP datagram (protocol.txt, "UDP protocol").
