@@ -130,7 +130,7 @@ $(foreach a,$(APPS),$(eval $(call app_rule,$(a))))
 # test/support files: those a test may use are named in its line "// support: a b".
 test_module = $(word 2,$(subst _, ,$(1)))
 test_support = $(shell sed -n 's,^// support: ,,p' $(1))
-NO_DPDK := base stats proto store cmd
+NO_DPDK := base cfg stats proto store cmd
 test_libs = $(if $(filter $(call test_module,$(2)),$(NO_DPDK)),$(if $(call test_support,$(1)),$(LIBS),-lm),$(LIBS))
 
 # $(1) folder, $(2) name, $(3) extra libraries
