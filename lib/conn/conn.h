@@ -7,11 +7,13 @@
 // that lives for one request.
 //
 // Threads: one struct conns per worker. Memory: all taken by conns_create.
-// Limits: a command line of LINE_BUF_SIZE bytes is buffered (a longer multi-key get
-//   is run in pieces); reply bytes queued per connection: out_limit and one value.
+//   A connection holds no buffer: an unfinished command stays in TCP's receive queue.
+// Limits: a multi-key get longer than CONN_LINE_MAX bytes is run in pieces; reply
+//   bytes queued per connection: out_limit and one value.
 // UDP (protocol.txt; design: safe by default): only sources in an allowed prefix are
 //   answered; a reply of more than one datagram only for trusted prefixes; reply bytes
-//   per source /24 are limited by a token bucket; what is not a request gets silence.
+//   per source /24 are limited by a token bucket; what is not a request gets silence
+//   (a trusted source gets the error line of a bad command).
 #pragma once
 
 #include "cmd/cmd.h"
@@ -20,6 +22,7 @@
 #include "tcp/tcp.h"
 
 #define CONN_PREFIXES_MAX 64
+#define CONN_LINE_MAX 16384 // get lines up to this length are checked as a whole first
 
 struct conn_prefix {
 	uint32_t addr; // host byte order, host bits zero
@@ -28,16 +31,19 @@ struct conn_prefix {
 };
 
 struct conn_conf {
-	uint32_t conn_count_max;   // the same as tcp_conf.conn_count_max
-	uint32_t max_connections;  // -c of this worker: past it "ERROR Too many open connections"
+	uint32_t conn_count_max; // the same as tcp_conf.conn_count_max
+	uint32_t max_connections; // -c: past it "ERROR Too many open connections"
+	_Atomic uint32_t *open_count; // connections open now, of all workers together
 	uint32_t requests_per_event; // -R: then the next connection's turn
-	uint32_t line_buf_count;   // connections that may be inside an unfinished line or paused get
-	uint32_t out_limit;        // unacknowledged reply bytes at which parsing stops
-	uint32_t idle_timeout_s;   // 0: never
+	uint32_t long_count; // large values and over-long get lines under way at once
+	uint32_t long_timeout_s; // each of them must make progress in this time
+	uint32_t out_limit; // unacknowledged reply bytes at which parsing stops
+	uint32_t idle_timeout_s; // 0: never
 	unsigned udp_prefix_count;
 	struct conn_prefix udp_prefix[CONN_PREFIXES_MAX];
 	uint32_t udp_reply_rate_bytes; // per second and source /24; 0: no limit
-	uint32_t udp_reply_max_bytes;  // longest reply to a trusted source
+	uint32_t udp_reply_max_bytes; // longest reply to a trusted source
+	struct siphash_key key; // per boot, for the table of rates
 };
 
 struct conns;

@@ -27,6 +27,10 @@
 #define NET_TX_MAX 1024
 #define NET_BURST_MAX 64 // most frames per net_input
 
+// Set by an RX lcore in the mbufs of a traced run: hash.rss holds the flow hash and
+// hash.fdir.hi the lcore's number. No RX offload of ours uses this flag.
+#define NET_MBUF_STEERED RTE_MBUF_F_RX_FDIR_FLX
+
 struct net_listener {
 	uint32_t addr; // host byte order
 	uint16_t port;
@@ -118,6 +122,8 @@ unsigned net_take_tx(struct net *net, struct rte_mbuf **m, unsigned n);
 
 // Packets waiting.
 unsigned net_tx_count(const struct net *net);
+// The i-th of them, 0 the oldest; NULL past the last (tracing, tests).
+const struct rte_mbuf *net_tx_peek(const struct net *net, unsigned i);
 
 // Counters and drop reasons: net.def.
 #define NET_STATS_MODULE "net"

@@ -29,8 +29,8 @@ struct worker_conf {
 	struct cmd_conf cmd;
 	struct store *store;
 	uint64_t unix_us_at_zero; // wall clock (unix time, us) when now_us was 0
-	struct stats *stats;      // registry; this worker's counters are added to it
-	unsigned trace_count;     // packets whose way is recorded; 0: none
+	struct stats *stats; // registry; this worker's counters are added to it
+	unsigned trace_count; // packets whose way is recorded; 0: none
 };
 
 // NULL when memory cannot be had or the configuration is out of its limits.

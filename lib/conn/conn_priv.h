@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside lib/conn: one connection, and what all connections of a worker share
+#pragma once
+
+#include "base/siphash.h"
+#include "conn/conn.h"
+
+// memcached's names (memcached.h). The law of each state and the transitions
+// are at the head of conn.c.
+enum conn_state {
+	CONN_CLOSED,
+	CONN_NEW_CMD,
+	CONN_WAITING,
+	CONN_READ,
+	CONN_PARSE_CMD,
+	CONN_NREAD,
+	CONN_SWALLOW,
+	CONN_MWRITE,
+	CONN_CLOSING,
+};
+
+// A command that is too long to wait in TCP's receive queue: a value above
+// STORE_FRAGMENT_LEN on its way in, or a get line above CONN_LINE_MAX.
+struct conn_long {
+	struct request req; // upload: key points to put.key
+	struct store_put put; // upload
+	uint32_t crlf_have; // upload: bytes of the final CRLF seen
+	bool crlf_ok;
+	bool is_get;
+	bool started; // get: the first piece was run
+};
+
+struct conn {
+	enum conn_state state;
+	bool detected; // the protocol of the first byte is known
+	bool queued; // on the work list
+	bool eof; // the peer's FIN came: what is readable now is the end
+	uint32_t get_off; // paused get: offset of the first key not answered yet
+	uint32_t scanned; // bytes at the front of the input known to hold no line end
+	uint32_t need; // CONN_NREAD: bytes of line and data block together
+	uint32_t swallow_left; // CONN_SWALLOW
+	uint32_t active_s; // last time a request made progress
+	struct tcb *tcb;
+	struct conn_long *lng;
+	struct conn *next; // work list
+};
+
+// A datagram that was accepted.
+struct udp_job {
+	const struct net_pkt *pkt;
+	const struct conn_prefix *prefix;
+	struct udp_frame frame;
+	struct slice text; // starts with a command line
+	enum parse_status parsed; // of that line: PARSE_OK or PARSE_BAD
+	struct request req;
+};
+
+// Reply bytes a group of source prefixes may still cause.
+struct udp_bucket {
+	uint32_t tokens;
+	uint32_t filled_ms;
+};
+#define UDP_BUCKETS 4096
+
+struct conns {
+	struct conn_conf conf;
+	struct net *net;
+	struct tcp *tcp;
+	struct cmd *cmd;
+	struct store_ctx *store;
+	struct conn *conn; // conf.conn_count_max, by tcb index
+	struct pool longs;
+	struct conn *work, **work_tail; // yielded, or waiting for memory
+	uint32_t sweep_idx; // conns_poll goes on here
+	uint64_t sweep_us;
+	bool draining;
+	uint8_t line[CONN_LINE_MAX]; // a command that lies in several mbufs, made contiguous
+	struct chunkq udp_out;
+	struct udp_job udp_job[NET_BURST_MAX];
+	struct udp_bucket udp_bucket[UDP_BUCKETS];
+	stat_t stat[CONN_STAT_COUNT];
+};
+
+#define CONN_COUNT(cs, name) stat_inc(&(cs)->stat[CONN_STAT_##name])
+#define CONN_ADD(cs, name, n) stat_add(&(cs)->stat[CONN_STAT_##name], n)
+
+// Put c on the work list: it runs again in the next conns_run.
+void conn_queue_work(struct conns *cs, struct conn *c);
+
+// Drive c until it must wait.
+void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us);
+
+// Take what TCP reports about c.
+void conn_events(struct conns *cs, struct conn *c, unsigned events, uint64_t now_us);
+
+void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_us);

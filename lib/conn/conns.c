@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// All connections of a worker: memory, turns, time-outs, drain
+
+#include "conn/conn_priv.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+#define SWEEP_STEP 256 // connections looked at per conns_poll
+#define SWEEP_PERIOD_US 10000 // between two of them
+
+static const struct stat_desc conn_stat_desc[] = {
+#define STAT(name, kind, help) {#name, STAT_##kind, help},
+#include "conn/conn.def"
+#undef STAT
+};
+
+const struct stats_set conn_stats_set = {
+	.module = CONN_STATS_MODULE,
+	.desc = conn_stat_desc,
+	.count = CONN_STAT_COUNT,
+};
+
+const stat_t *conns_stats(const struct conns *cs)
+{
+	return cs->stat;
+}
+
+struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct tcp *tcp,
+	struct cmd *cmd, struct store_ctx *store, uint64_t now_us)
+{
+	struct conns *cs;
+
+	if (conf->udp_prefix_count > CONN_PREFIXES_MAX || conf->conn_count_max == 0 ||
+		conf->long_count == 0 || conf->requests_per_event == 0)
+		return NULL;
+	cs = calloc(1, sizeof(*cs));
+	if (!cs)
+		return NULL;
+	cs->conf = *conf;
+	cs->net = net;
+	cs->tcp = tcp;
+	cs->cmd = cmd;
+	cs->store = store;
+	cs->sweep_us = now_us;
+	cs->work_tail = &cs->work;
+	cs->conn = calloc(conf->conn_count_max, sizeof(*cs->conn));
+	if (!cs->conn || pool_init(&cs->longs, sizeof(struct conn_long), conf->long_count, 64)) {
+		conns_destroy(cs);
+		return NULL;
+	}
+	chunkq_init(&cs->udp_out, tcp_chunk_pool(tcp));
+	return cs;
+}
+
+void conns_destroy(struct conns *cs)
+{
+	if (!cs)
+		return;
+	for (uint32_t i = 0; cs->conn && i < cs->conf.conn_count_max; i++)
+		if (cs->conn[i].lng && !cs->conn[i].lng->is_get)
+			store_put_abort(cs->store, &cs->conn[i].lng->put);
+	pool_fini_forced(&cs->longs);
+	free(cs->conn);
+	free(cs);
+}
+
+void conns_run(struct conns *cs, uint64_t now_us)
+{
+	struct conn *work = cs->work;
+	struct tcb *tcb;
+
+	// Those that yielded go first, each once; who yields again waits for the next call.
+	cs->work = NULL;
+	cs->work_tail = &cs->work;
+	while (work) {
+		struct conn *c = work;
+
+		work = c->next;
+		c->queued = false;
+		if (c->state != CONN_CLOSED)
+			conn_drive(cs, c, now_us);
+	}
+	while ((tcb = tcp_ready_pop(cs->tcp)))
+		conn_events(cs, &cs->conn[tcp_index(cs->tcp, tcb)], tcp_take_events(tcb), now_us);
+}
+
+bool conns_have_work(const struct conns *cs)
+{
+	return cs->work != NULL;
+}
+
+// Time-outs of one connection.
+static void conn_sweep(struct conns *cs, struct conn *c, uint64_t now_us)
+{
+	uint32_t quiet_s = store_now_s(cs->store) - c->active_s;
+	bool between = c->state == CONN_WAITING || c->state == CONN_NEW_CMD;
+
+	if (cs->draining && between && tcp_readable(c->tcb) == 0 &&
+		tcp_send_queue(c->tcb)->len == 0) {
+		tcp_close(cs->tcp, c->tcb, now_us);
+		conn_close_now(cs, c, false, now_us);
+	} else if (c->lng && cs->conf.long_timeout_s && quiet_s > cs->conf.long_timeout_s) {
+		CONN_COUNT(cs, long_kicks);
+		conn_close_now(cs, c, true, now_us);
+	} else if (cs->conf.idle_timeout_s && quiet_s > cs->conf.idle_timeout_s) {
+		CONN_COUNT(cs, idle_kicks);
+		conn_close_now(cs, c, true, now_us);
+	}
+}
+
+void conns_poll(struct conns *cs, uint64_t now_us)
+{
+	uint32_t n = cs->conf.conn_count_max;
+
+	if (now_us - cs->sweep_us < SWEEP_PERIOD_US)
+		return;
+	cs->sweep_us = now_us;
+	if (n > SWEEP_STEP)
+		n = SWEEP_STEP;
+	while (n-- > 0) {
+		struct conn *c = &cs->conn[cs->sweep_idx];
+
+		if (c->state != CONN_CLOSED)
+			conn_sweep(cs, c, now_us);
+		if (++cs->sweep_idx == cs->conf.conn_count_max)
+			cs->sweep_idx = 0;
+	}
+}
+
+void conns_drain(struct conns *cs, uint64_t now_us)
+{
+	cs->draining = true;
+	cs->sweep_us = now_us - SWEEP_PERIOD_US;
+}
+
+const char *conn_state_name(const struct conns *cs, uint32_t idx)
+{
+	static const char *const name[] = {
+		[CONN_CLOSED] = NULL,
+		[CONN_NEW_CMD] = "conn_new_cmd",
+		[CONN_WAITING] = "conn_waiting",
+		[CONN_READ] = "conn_read",
+		[CONN_PARSE_CMD] = "conn_parse_cmd",
+		[CONN_NREAD] = "conn_nread",
+		[CONN_SWALLOW] = "conn_swallow",
+		[CONN_MWRITE] = "conn_mwrite",
+		[CONN_CLOSING] = "conn_closing",
+	};
+
+	return idx < cs->conf.conn_count_max ? name[cs->conn[idx].state] : NULL;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The packet path: input, poll, take_tx over net, tcp and conn
+
+#include "worker/worker_priv.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+#define US_PER_S 1000000
+
+static uint32_t worker_now_s(const struct worker *w, uint64_t now_us)
+{
+	return (uint32_t)((w->unix_us_at_zero + now_us) / US_PER_S);
+}
+
+static int worker_register_stats(struct worker *w, struct stats *stats, unsigned idx)
+{
+	int rc = stats_register(stats, &net_stats_set, idx, net_stats(w->net));
+
+	if (!rc)
+		rc = stats_register(stats, &tcp_stats_set, idx, tcp_stats(w->tcp));
+	if (!rc)
+		rc = stats_register(stats, &conn_stats_set, idx, conns_stats(w->conns));
+	if (!rc)
+		rc = stats_register(stats, &cmd_stats_set, idx, cmd_stats(w->cmd));
+	if (!rc)
+		rc = stats_register(stats, &store_stats_set, idx, store_ctx_stats(w->store));
+	return rc;
+}
+
+struct worker *worker_create(const struct worker_conf *conf, uint64_t now_us)
+{
+	struct worker *w;
+
+	CHECK(conf->conn.conn_count_max == conf->tcp.conn_count_max);
+	if (posix_memalign((void **)&w, 64, sizeof(*w)))
+		return NULL;
+	*w = (struct worker){
+		.idx = conf->idx,
+		.unix_us_at_zero = conf->unix_us_at_zero,
+	};
+	w->net = net_create(&conf->net, now_us);
+	w->store = store_ctx_create(conf->store, conf->idx);
+	if (w->net)
+		w->tcp = tcp_create(&conf->tcp, w->net, now_us);
+	if (w->store)
+		w->cmd = cmd_create(&conf->cmd, w->store);
+	if (w->tcp && w->cmd)
+		w->conns = conns_create(&conf->conn, w->net, w->tcp, w->cmd, w->store, now_us);
+	if (conf->trace_count)
+		w->trace = trace_create(conf->idx, conf->trace_count);
+	if (!w->conns || (conf->trace_count && !w->trace) ||
+		worker_register_stats(w, conf->stats, conf->idx)) {
+		worker_destroy(w, now_us);
+		return NULL;
+	}
+	store_tick(w->store, worker_now_s(w, now_us));
+	return w;
+}
+
+void worker_destroy(struct worker *w, uint64_t now_us)
+{
+	if (!w)
+		return;
+	trace_destroy(w->trace);
+	conns_destroy(w->conns);
+	cmd_destroy(w->cmd);
+	tcp_destroy(w->tcp);
+	store_ctx_destroy(w->store);
+	net_destroy(w->net);
+	free(w);
+}
+
+// TCP packets first, each through its connection's queues, then every connection that
+// became ready; UDP as one batch.
+static void worker_demux(struct worker *w, struct net_pkt *pkt, unsigned n, uint64_t now_us)
+{
+	struct net_pkt udp[NET_BURST_MAX];
+	unsigned udp_count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (pkt[i].ip_proto == HDR_PROTO_TCP)
+			tcp_input(w->tcp, &pkt[i], now_us);
+		else if (net_listens(w->net, pkt[i].path.local, pkt[i].dst_port, HDR_PROTO_UDP))
+			udp[udp_count++] = pkt[i];
+		else
+			udp_closed(w->net, &pkt[i], now_us);
+	}
+	if (udp_count > 0)
+		conns_udp(w->conns, udp, udp_count, now_us);
+	conns_run(w->conns, now_us);
+}
+
+void worker_input(struct worker *w, struct rte_mbuf **m, unsigned n, uint64_t now_us)
+{
+	struct net_pkt pkt[NET_BURST_MAX];
+
+	if (unlikely_(w->trace != NULL)) {
+		// One at a time, so that each packet's effects can be told apart.
+		for (unsigned i = 0; i < n; i++) {
+			trace_before(w, m[i], now_us);
+			worker_demux(w, pkt, net_input(w->net, &m[i], 1, pkt, now_us), now_us);
+			trace_after(w, now_us);
+		}
+		return;
+	}
+	worker_demux(w, pkt, net_input(w->net, m, n, pkt, now_us), now_us);
+}
+
+void worker_poll(struct worker *w, uint64_t now_us)
+{
+	net_poll(w->net, now_us);
+	tcp_poll(w->tcp, now_us);
+	conns_poll(w->conns, now_us);
+	conns_run(w->conns, now_us);
+	store_tick(w->store, worker_now_s(w, now_us));
+}
+
+unsigned worker_take_tx(struct worker *w, struct rte_mbuf **m, unsigned n)
+{
+	return net_take_tx(w->net, m, n);
+}
+
+uint64_t worker_next_deadline_us(const struct worker *w, uint64_t now_us)
+{
+	if (net_tx_count(w->net) > 0 || conns_have_work(w->conns))
+		return now_us;
+	return tcp_next_deadline_us(w->tcp);
+}
+
+void worker_drain(struct worker *w, uint64_t now_us)
+{
+	tcp_set_draining(w->tcp, true);
+	conns_drain(w->conns, now_us);
+}
+
+bool worker_is_drained(const struct worker *w)
+{
+	return tcp_conn_count(w->tcp) == 0 && net_tx_count(w->net) == 0;
+}
+
+void worker_offline(struct worker *w)
+{
+	store_offline(w->store);
+}
+
+void worker_online(struct worker *w)
+{
+	store_online(w->store);
+}
+
+struct net *worker_net(struct worker *w)
+{
+	return w->net;
+}
+
+struct tcp *worker_tcp(struct worker *w)
+{
+	return w->tcp;
+}
+
+struct conns *worker_conns(struct worker *w)
+{
+	return w->conns;
+}
+
+bool worker_trace_next(struct worker *w, char *line, size_t size)
+{
+	return w->trace && trace_next(w->trace, line, size);
+}

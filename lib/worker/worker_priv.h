@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside lib/worker: the state of one lcore
+#pragma once
+
+#include "worker/trace.h"
+#include "worker/worker.h"
+
+struct worker {
+	// worker: rw, others: none
+	struct net *net;
+	struct tcp *tcp;
+	struct conns *conns;
+	struct cmd *cmd;
+	struct store_ctx *store;
+	struct trace *trace; // NULL but for the first packets of a traced run
+	uint64_t unix_us_at_zero;
+	unsigned idx;
+};
