@@ -184,3 +184,8 @@ unsigned net_tx_count(const struct net *net)
 {
 	return net->tx_count;
 }
+
+const struct rte_mbuf *net_tx_peek(const struct net *net, unsigned i)
+{
+	return i < net->tx_count ? net->tx[(net->tx_first + i) & (NET_TX_MAX - 1)] : NULL;
+}

@@ -45,7 +45,7 @@ struct worker *worker_create(const struct worker_conf *conf, uint64_t now_us)
 	if (w->net)
 		w->tcp = tcp_create(&conf->tcp, w->net, now_us);
 	if (w->store)
-		w->cmd = cmd_create(&conf->cmd, w->store);
+		w->cmd = cmd_create(&conf->cmd, conf->store, w->store);
 	if (w->tcp && w->cmd)
 		w->conns = conns_create(&conf->conn, w->net, w->tcp, w->cmd, w->store, now_us);
 	if (conf->trace_count)
