@@ -33,17 +33,20 @@ static int first_cpu(const cpu_set_t *set)
 void eal_once(void)
 {
 	static bool started;
-	static char lcores[32];
-	char *argv[] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-		"--log-level=*:error", "-m", "64", "--lcores", lcores, NULL};
+	static char arg[][24] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
+		"--log-level=*:error", "-m", "64", "--lcores", ""};
+	char *argv[sizeof(arg) / sizeof(arg[0]) + 1] = {NULL};
+	int argc = sizeof(arg) / sizeof(arg[0]);
 	cpu_set_t before;
 
 	if (started)
 		return;
 	CPU_ZERO(&before);
 	sched_getaffinity(0, sizeof(before), &before);
-	snprintf(lcores, sizeof(lcores), "0@%d", first_cpu(&before));
-	if (rte_eal_init((int)(sizeof(argv) / sizeof(argv[0])) - 1, argv) < 0)
+	snprintf(arg[argc - 1], sizeof(arg[0]), "0@%d", first_cpu(&before));
+	for (int i = 0; i < argc; i++)
+		argv[i] = arg[i];
+	if (rte_eal_init(argc, argv) < 0)
 		fail("rte_eal_init");
 	// EAL pinned us to that CPU: tests that run side by side would share it.
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
