@@ -126,7 +126,8 @@ endef
 $(foreach a,$(APPS),$(eval $(call app_rule,$(a))))
 
 # A test links its module (the second word of its name) whole, and what that module
-# may use, and nothing else: an upward call is an undefined reference.
+# may use, and nothing else: an upward call is an undefined reference. Packet tests
+# link lib/pcap too, to print frames.
 # test/support files: those a test may use are named in its line "// support: a b".
 test_module = $(word 2,$(subst _, ,$(1)))
 test_support = $(shell sed -n 's,^// support: ,,p' $(1))
@@ -136,7 +137,7 @@ test_libs = $(if $(filter $(call test_module,$(2)),$(NO_DPDK)),$(if $(call test_
 # $(1) folder, $(2) name, $(3) extra libraries
 define test_rule
 $(B)/test/$(2): $(call obj,test/$(1)/$(2).c) $(call obj,$(patsubst %,test/support/%.c,$(call test_support,test/$(1)/$(2).c))) \
-		$(call ar,$(call link_order,$(call closure,$(call test_module,$(2)))))
+		$(call ar,$(call link_order,$(call closure,$(call test_module,$(2))) $(if $(filter packet,$(1)),pcap)))
 	@mkdir -p $$(@D)
 	@$(if $(Q),echo '  LD    $$@')
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--whole-archive $$(filter %.a,$$^) -Wl,--no-whole-archive \
@@ -147,8 +148,7 @@ $(foreach t,$(PROP),$(eval $(call test_rule,prop,$(t),-lcmocka)))
 $(foreach t,$(PACKET),$(eval $(call test_rule,packet,$(t),-lcmocka)))
 $(foreach t,$(BENCH),$(eval $(call test_rule,bench,$(t),)))
 # With VARIANT=fuzz: libFuzzer. Else a main that replays the corpus.
-FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(call obj,test/support/fuzz_main.c))
-$(foreach t,$(FUZZ),$(eval $(call test_rule,fuzz,$(t),$(FUZZ_MAIN))))
+$(foreach t,$(FUZZ),$(eval $(call test_rule,fuzz,$(t),$(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer))))
 $(foreach t,$(FUZZ),$(eval $(B)/test/$(t): $(if $(filter fuzz,$(VARIANT)),,$(call obj,test/support/fuzz_main.c))))
 
 # ---- checks
