@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""A raw memcached client: exactly the bytes asked for over TCP, exactly the frames asked for over UDP.
+"""A raw memcached client: exactly the bytes asked for over TCP, and the frames over UDP.
 
 As a program it does one exchange and shows what went out and what came back:
 
@@ -8,7 +8,7 @@ As a program it does one exchange and shows what went out and what came back:
   mcraw.py [--expect BYTES] [--timeout S] [--id N] udp HOST PORT 'get a\\r\\n'
   mcraw.py [--timeout S] ping HOST
 
-BYTES may hold C escapes. The exit status is 0 if the reply was as expected (or came at all), 1 if not.
+BYTES may hold C escapes. Exit status: 0 if the reply was as expected (or came at all), else 1.
 """
 import argparse
 import os
@@ -32,9 +32,9 @@ def unescape(text):
 
 def escape(data, limit=200):
     """Bytes as one readable line."""
+    named = {10: "\\n", 13: "\\r", 9: "\\t", 92: "\\\\"}
     out = "".join(
-        {10: "\\n", 13: "\\r", 9: "\\t", 92: "\\\\"}.get(b, chr(b) if 32 <= b < 127 else f"\\x{b:02x}")
-        for b in data[:limit]
+        named.get(b, chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in data[:limit]
     )
     return out + (f" ... ({len(data)} bytes)" if len(data) > limit else "")
 
@@ -87,7 +87,9 @@ class Tcp:
         try:
             data = self.sock.recv(1 << 16)
         except socket.timeout:
-            raise Broken(f"no more bytes within {self.sock.gettimeout()} s after {escape(bytes(self.buf[-120:]))!r}") from None
+            last = escape(bytes(self.buf[-120:]))
+            waited = self.sock.gettimeout()
+            raise Broken(f"no more bytes within {waited} s after {last!r}") from None
         self.buf += data
         return bool(data)
 
@@ -147,7 +149,7 @@ class Tcp:
 
 
 class Udp:
-    """memcached over UDP: frames with request id, sequence number and total (protocol.txt "UDP protocol")."""
+    """memcached over UDP: frames with request id, sequence number and total (protocol.txt)."""
 
     def __init__(self, host, port, timeout=2.0, source=None):
         self.peer = (host, port)
@@ -298,8 +300,8 @@ def one_exchange(args):
             conn.send(args.id, data)
             frames = conn.frames(args.id)
             reply = b"".join(frames)
-            head = f"[id {args.id} seq 0 total 1] " if len(frames) == 1 else f"[id {args.id}, {len(frames)} datagrams] "
-            print(f"  received  {head}{escape(reply)}")
+            shape = "seq 0 total 1" if len(frames) == 1 else f"{len(frames)} datagrams"
+            print(f"  received  [id {args.id} {shape}] {escape(reply)}")
     if args.kind == "tcp":
         print(f"  received  {escape(reply)}")
     if expect is not None and reply != expect:
@@ -320,7 +322,8 @@ def main():
         parser.error("tcp and udp need HOST PORT DATA")
     try:
         if args.kind == "ping":
-            print(f"  echo reply from {args.host} in {ping(args.host, timeout=args.timeout) * 1e6:.0f} us")
+            took = ping(args.host, timeout=args.timeout)
+            print(f"  echo reply from {args.host} in {took * 1e6:.0f} us")
         else:
             one_exchange(args)
     except (Broken, OSError) as error:

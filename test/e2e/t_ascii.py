@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The text protocol: the same bytes as Debian's memcached, and libmemcached's conformance test."""
+import pathlib
+import re
+import socket
+
+import mcraw
+from suite import equal, test, true
+
+TRANSCRIPT = pathlib.Path(__file__).with_name("ascii_transcript.txt")
+UDP_REQUEST_MAX = 1392
+
+
+def blocks():
+    """(first line number, bytes to send) of each block of the transcript."""
+    out, data, first = [], b"", 0
+    for number, line in enumerate(TRANSCRIPT.read_text().splitlines() + [""], 1):
+        if line.startswith("> "):
+            first = first or number
+            data += mcraw.unescape(line[2:])
+        elif not line and data:
+            out.append((first, data))
+            data, first = b"", 0
+    true(len(out) >= 20, f"{TRANSCRIPT.name} has only {len(out)} blocks")
+    return out
+
+
+# Numbers that two servers cannot agree on. CAS numbers keep their order of appearance: equal ones
+# must be equal, and a changed one must have changed.
+VARYING_STAT = re.compile(rb"^(STAT \S+) .*(?=\r\n)", re.M)
+VERSION = re.compile(rb"^VERSION [^\r\n]*", re.M)
+CAS_OF_VALUE = re.compile(rb"^(VALUE \S+ \d+ \d+ )(\d+)(?=\r\n)", re.M)
+CAS_OF_META = re.compile(rb"^((?:VA \d+|HD|EX|NS|NF)(?: [^c\r\n]\S*)* c)(\d+)(?=[ \r])", re.M)
+META_DEBUG = re.compile(rb"^(ME \S+ ).*(?=\r\n)", re.M)
+
+
+def normalise(reply):
+    seen = {}
+
+    def cas(match):
+        rank = seen.setdefault(match[2], len(seen) + 1)
+        return match[1] + b"<cas%d>" % rank
+
+    reply = CAS_OF_VALUE.sub(cas, reply)
+    reply = CAS_OF_META.sub(cas, reply)
+    reply = VERSION.sub(b"VERSION", reply)
+    reply = META_DEBUG.sub(rb"\1<debug>", reply)
+    return VARYING_STAT.sub(rb"\1", reply)
+
+
+def talk(ctx, pieces):
+    """Sends the pieces on a fresh connection, says FIN, and reads to the end of the stream."""
+    ctx.flush()
+    with ctx.tcp() as conn:
+        try:
+            for piece in pieces:
+                conn.send(piece)
+            conn.finish()
+        except (BrokenPipeError, ConnectionResetError, socket.timeout):
+            pass  # it closed first: what it said before counts
+        except OSError as error:
+            if error.errno != 107:  # ENOTCONN: the same
+                raise
+        return conn.rest()
+
+
+def compare(ctx, cut):
+    """Runs every block that cut() accepts on both servers; cut returns the ways to send it."""
+    wrong, count = [], 0
+    for line, data in blocks():
+        ways = cut(data)
+        if not ways:
+            continue
+        want = normalise(talk(ctx.oracle(), [data]))
+        for pieces in ways:
+            count += 1
+            got = normalise(talk(ctx, pieces))
+            if got != want:
+                wrong.append(f"line {line} in {len(pieces)} pieces: {mcraw.escape(data, 120)}\n"
+                             f"  got  {mcraw.escape(got, 300)}\n  want {mcraw.escape(want, 300)}")
+                if len(wrong) >= 8:
+                    break
+    true(count > 0, "nothing was compared")
+    true(not wrong, f"{len(wrong)} of {count} differ from memcached\n" + "\n".join(wrong))
+
+
+@test("ascii: transcript, the same bytes as memcached", quick=True, seconds=120)
+def transcript(ctx):
+    compare(ctx, lambda data: [[data]])
+
+
+@test("ascii: transcript, one byte per segment", seconds=120)
+def transcript_bytes(ctx):
+    turn = iter(range(1 << 30))
+
+    def cut(data):
+        if len(data) > 400 or next(turn) % 3:
+            return []
+        return [[data[i:i + 1] for i in range(len(data))]]
+    compare(ctx, cut)
+
+
+@test("ascii: transcript, a sample cut in two at every byte", seconds=120)
+def transcript_splits(ctx):
+    turn = iter(range(1 << 30))
+
+    def cut(data):
+        if not 20 <= len(data) <= 120 or next(turn) % 12:
+            return []
+        return [[data[:i], data[i:]] for i in range(1, len(data))]
+    compare(ctx, cut)
+
+
+# What memcached itself does differently over UDP (multi-key gets, several commands in a datagram)
+# is compared with its answer over TCP instead: t_udp.py.
+@test("ascii: transcript by UDP, requests of one line or one value", seconds=120)
+def transcript_udp(ctx):
+    wrong, count = [], 0
+    for line, data in blocks():
+        head, _, body = data.partition(b"\r\n")
+        words = head.split()
+        if len(data) > UDP_REQUEST_MAX or not words or words[0] in (b"quit", b"watch", b"shutdown"):
+            continue
+        single = not body
+        if words[0] in (b"set", b"add", b"replace", b"append", b"prepend") and len(words) == 5 \
+                and words[4].isdigit() and len(body) == int(words[4]) + 2 and body[-2:] == b"\r\n":
+            single = True
+        if words[0] in (b"get", b"gets", b"gat", b"gats"):
+            single = single and len(words) == (2 if words[0].startswith(b"get") else 3)
+        if not single or words[-1] == b"noreply" or words[0] in (b"stats", b"mn") \
+                or not data.endswith(b"\r\n"):
+            continue
+        answers = []
+        for side in (ctx, ctx.oracle()):
+            side.flush()
+            with side.udp(timeout=0.5) as conn:
+                try:
+                    answers.append(normalise(conn.ask(count & 0xFFFF, data)))
+                except mcraw.Broken as error:
+                    answers.append(str(error).encode())
+        count += 1
+        if answers[0] != answers[1]:
+            wrong.append(f"line {line}: {mcraw.escape(data, 120)}\n"
+                         f"  got  {mcraw.escape(answers[0])}\n  want {mcraw.escape(answers[1])}")
+    true(count >= 10, f"only {count} requests were compared")
+    true(not wrong, f"{len(wrong)} of {count} differ from memcached\n" + "\n".join(wrong[:8]))
+
+
+@test("ascii: memccapable, all of its text tests", seconds=90)
+def memccapable(ctx):
+    out = ctx.run("memccapable", "-h", ctx.host, "-p", ctx.port, "-a", check=False, timeout=80)
+    results = re.findall(r"^(ascii [a-z ]+?)\s+\[(\w+)\]", out.stdout, re.M)
+    for name, result in results:
+        ctx.report(f"memccapable: {name}", result == "pass", out.stdout)
+    equal(len(results), 27, f"results of memccapable\n{out.stdout}")
+    equal(out.returncode, 0, "memccapable's exit status")

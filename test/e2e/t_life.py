@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Start, stop, crash, labs side by side."""
+import os
+import signal
+import subprocess
+import time
+
+import labs
+import mcraw
+from labs import wait_until
+from suite import equal, pattern, test, true
+
+
+def nothing_left(lab):
+    equal(lab.leftovers(), [], "left behind")
+
+
+def stops(ctx, name):
+    lab = ctx.new_lab("s")
+    with lab:
+        here = ctx.at(lab)
+        idle = here.tcp()
+        equal(idle.set(b"a", b"1"), b"STORED\r\n")
+        start = time.monotonic()
+        equal(lab.stop(name), 0, f"exit status after SIG{name}")
+        true(time.monotonic() - start < 15, "it took more than 15 s")
+        equal(idle.rest(), b"", "an idle connection sees its end")
+        idle.close()
+        true(not lab.alive(), "the lab says that it runs")
+    nothing_left(lab)
+
+
+@test("life: SIGTERM ends it with status 0", quick=True)
+def sigterm(ctx):
+    stops(ctx, "TERM")
+
+
+@test("life: SIGINT ends it with status 0")
+def sigint(ctx):
+    stops(ctx, "INT")
+
+
+@test("life: SIGTERM lets a reply that is under way come to its end", only="ringcached")
+def drain(ctx):
+    value = pattern(1_000_000)
+    lab = ctx.new_lab("s")
+    with lab:
+        here = ctx.at(lab)
+        with here.tcp(timeout=20, rcvbuf=65536) as conn:
+            equal(conn.set(b"drain", value), b"STORED\r\n")
+            conn.send(b"get drain\r\n")
+            head = b"VALUE drain 0 %d\r\n" % len(value)
+            equal(conn.exactly(len(head)), head)
+            stopping = lab.start_script("stop", "TERM")
+            time.sleep(0.5)
+            true(conn.exactly(len(value)) == value, "the value came whole")
+            equal(conn.exactly(7), b"\r\nEND\r\n")
+            equal(conn.rest(), b"", "then the connection ends")
+        out, _ = stopping.communicate(timeout=30)
+        equal(stopping.returncode, 0, f"exit status ({out.strip()})")
+    nothing_left(lab)
+
+
+@test("life: after kill -9 the lab comes up again and leaves nothing")
+def killed(ctx):
+    pages = labs.hugepages()
+    lab = ctx.new_lab("k")
+    try:
+        lab.up()
+        os.kill(lab.pid(), signal.SIGKILL)
+        wait_until("the lab notices", 5, lambda: not lab.alive())
+        lab.up()
+        ctx.at(lab).still_serves()
+        os.kill(lab.pid(), signal.SIGKILL)
+    finally:
+        lab.down()
+    nothing_left(lab)
+    equal(labs.hugepages(), pages, "reserved hugepages")
+    lab.down()  # once more is no error
+
+
+@test("life: kill -9 of `lab up` half-way, then again")
+def killed_up(ctx):
+    lab = ctx.new_lab("h")
+    try:
+        for delay in (0.05, 0.15, 0.3):
+            half = lab.start_script("up", "--", *lab.options)
+            time.sleep(delay)
+            half.kill()
+            half.communicate()
+        lab.up()
+        ctx.at(lab).still_serves()
+    finally:
+        lab.down()
+    nothing_left(lab)
+
+
+@test("life: two labs side by side do not see each other")
+def side_by_side(ctx):
+    with ctx.other("x") as one, ctx.other("y") as two:
+        for side, value in ((one, b"first"), (two, b"second")):
+            with side.tcp() as conn:
+                equal(conn.set(b"who", value), b"STORED\r\n")
+        one.lab.run("memcping", f"--servers={ctx.host}:{ctx.port}")
+        for side, value in ((one, b"first"), (two, b"second")):
+            with side.tcp() as conn:
+                equal(conn.get(b"who"), value)
+        one.lab.down()
+        nothing_left(one.lab)
+        with two.tcp() as conn:
+            equal(conn.get(b"who"), b"second", "after the other lab is gone")
+
+
+@test("life: a lab with the name of one that is up is refused")
+def same_name(ctx):
+    done = ctx.lab.script("up", check=False)
+    equal(done.returncode, 1, "status")
+    true("is up already" in done.stdout, done.stdout)
+    ctx.still_serves()
+
+
+@test("life: `lab exec` passes on the exit status, and needs a lab")
+def lab_exec(ctx):
+    equal(ctx.lab.script("exec", "--", "sh", "-c", "exit 7", check=False).returncode, 7)
+    gone = ctx.new_lab("n")
+    done = gone.script("exec", "--", "true", check=False)
+    equal((done.returncode, "is not up" in done.stdout), (1, True), "without a lab")
+    equal(gone.script("foo", check=False).returncode, 2, "an unknown command")
+    equal(gone.script("down", check=False).returncode, 0, "down of nothing")
+
+
+@test("life: `lab run` shows its requests and cleans up", quick=True)
+def lab_run(ctx):
+    lab = ctx.new_lab("d")
+    done = lab.script("run", check=False)
+    equal(done.returncode, 0, f"status\n{done.stdout}\n")
+    for text in ("TCP set", "TCP get", "UDP get", "3 passed, 0 failed"):
+        true(text in done.stdout, f"no '{text}' in\n{done.stdout}")
+    nothing_left(lab)
+    done = lab.script("run", "--", "sh", "-c", "exit 5", check=False)
+    equal(done.returncode, 5, "status of the command")
+    nothing_left(lab)
+
+
+@test("life: a wrong option is one line and status 2", only="ringcached")
+def wrong_option(ctx):
+    binary = os.environ.get("LAB_BIN", str(labs.ROOT / "build/release/bin/ringcached"))
+    for args in (["--no-such-option"], ["--threads=none"], ["--tcp-port=70000"],
+                 ["--listen=999.1.1.1"], ["--mode=sideways"], ["-t"]):
+        done = subprocess.run([binary, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=10)
+        equal(done.returncode, 2, f"status of {args}: {done.stderr}")
+        equal(len(done.stderr.splitlines()), 1, f"lines for {args}: {done.stderr!r}")
+        equal(done.stdout, "", f"stdout for {args}")
+
+
+@test("life: the lab says why when the server cannot start", only="ringcached")
+def cannot_start(ctx):
+    lab = ctx.new_lab("w", ctx.options("ringcached") + ["--no-such-option"])
+    done = lab.script("up", "--", *lab.options, check=False)
+    equal(done.returncode, 1, "status")
+    true("no-such-option" in done.stdout and "status 2" in done.stdout, done.stdout)
+    nothing_left(lab)
+
+
+@test("life: requests of 50 clients go on while others come and go")
+def mixed(ctx):
+    conns = [ctx.tcp(timeout=10) for _ in range(50)]
+    try:
+        for turn in range(40):
+            for i, conn in enumerate(conns):
+                conn.send(b"set m%d 0 0 4\r\n%04d\r\n" % (i, turn))
+            for i, conn in enumerate(conns):
+                equal(conn.line(), b"STORED\r\n", f"client {i}")
+            gone = turn % 50
+            conns[gone].close() if turn % 2 else conns[gone].reset()
+            conns[gone] = ctx.tcp(timeout=10)
+            equal(conns[gone].get(b"m%d" % gone), b"%04d" % turn)
+    finally:
+        for conn in conns:
+            conn.close()
+
+
+@test("life: the server still answers after all of that", quick=True)
+def at_the_end(ctx):
+    ctx.still_serves()
+    with ctx.lab.inside():
+        mcraw.ping(ctx.host)
