@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The appliance: one struct app, filled by the control lcore at start, then read-only for all lcores
+//
+// Order of start-up (main.c): configuration -> eal.c (EAL arguments from it) -> topo.c
+// (which lcore does what, from what the device offers) -> build.c (store, rings, workers)
+// -> the lcores' loops (rx_loop.c, worker_loop.c) -> control.c until a signal -> drain, stop.
+#pragma once
+
+#include <rte_ring.h>
+#include <stdatomic.h>
+
+#include "cfg/cfg.h"
+#include "port/port.h"
+#include "steer/steer.h"
+#include "worker/worker.h"
+
+// What the version command says: clients compare it with features of memcached.
+#define RINGCACHED_COMPAT_VERSION "1.6.18"
+
+#define APP_WORKERS_MAX 64
+#define APP_RX_LCORES_MAX 8
+#define APP_QUEUES_MAX 128
+#define APP_BURST 32
+
+// TSC -> microseconds since start; read once per loop turn.
+struct app_clock {
+	uint64_t tsc_at_zero;
+	uint64_t us_per_tick_q32; // fixed point, 32 fraction bits
+};
+
+static inline uint64_t app_now_us(const struct app_clock *c)
+{
+	unsigned __int128 d = rte_rdtsc() - c->tsc_at_zero;
+
+	return (uint64_t)(d * c->us_per_tick_q32 >> 32);
+}
+
+// Counters of a loop: lcore.def.
+enum lcore_stat {
+#define STAT(name, kind, help) LCORE_STAT_##name,
+#include "lcore.def"
+#undef STAT
+	LCORE_STAT_COUNT
+};
+extern const struct stats_set lcore_stats_set;
+
+// What an idle lcore does: spins, or sleeps longer and longer up to a limit.
+struct idle {
+	bool may_sleep;
+	uint32_t empty_turns;
+	uint32_t sleep_us;
+};
+
+struct app;
+
+// An lcore that receives and steers (mode dispatch).
+struct rx_lcore {
+	struct app *app;
+	unsigned lcore_id;
+	unsigned queue_count;
+	uint16_t queue[APP_QUEUES_MAX];
+	struct steer *steer;
+	struct idle idle;
+	stat_t stat[LCORE_STAT_COUNT];
+};
+
+// An lcore that does everything else.
+struct worker_lcore {
+	struct app *app;
+	unsigned lcore_id;
+	unsigned idx;
+	struct worker *worker;
+	unsigned queue_count; // own NIC queues (mode rtc)
+	uint16_t queue[APP_QUEUES_MAX];
+	unsigned ring_count; // from the RX lcores (mode dispatch)
+	struct rte_ring *ring[APP_RX_LCORES_MAX];
+	struct rte_ring *tx_ring; // to the lcore that owns the TX queue; NULL: own queue
+	uint16_t tx_queue;
+	struct rte_ring *closed_ring[APP_RX_LCORES_MAX]; // notices of closed flows, roundrobin
+	struct idle idle;
+	_Atomic bool drained;
+	stat_t stat[LCORE_STAT_COUNT];
+};
+
+struct app {
+	struct cfg cfg;
+	struct app_clock clock;
+	uint64_t unix_us_at_zero;
+	struct stats *stats;
+	struct store *store;
+	void *store_mem;
+	size_t store_mem_size;
+	struct rte_mempool *pool;
+	struct port port;
+	bool dispatch; // else rtc
+	char mode_reason[160];
+	bool oversubscribed; // more lcores than CPUs
+	bool hugepages;
+	char memory_text[160];
+	uint8_t rss_key[PORT_RSS_KEY_LEN];
+	struct steer_table *table;
+	unsigned rx_lcore_count;
+	struct rx_lcore rx[APP_RX_LCORES_MAX];
+	unsigned worker_count;
+	struct worker_lcore worker[APP_WORKERS_MAX];
+	bool tx_shared; // fewer TX queues than workers: TX rings lead to one owner
+	_Atomic uint32_t open_count; // TCP connections of all workers
+	_Atomic bool drain, stop;
+	struct cmd_setting *settings; // for "stats settings"
+};
+
+// eal.c: make the arguments, start EAL. 0, or -1 with a message on stderr.
+int app_eal_init(struct app *app, const char *program);
+
+// topo.c: find the device, choose the mode, give out lcores and queues. 0 or -1.
+int app_topology(struct app *app);
+// The plan as a few lines of log.
+void app_topology_log(const struct app *app);
+
+// build.c: store, pools, rings, steering, workers. 0 or -1.
+int app_build(struct app *app);
+void app_teardown(struct app *app);
+
+// rx_loop.c, worker_loop.c: bodies of the lcores.
+int rx_loop(void *rx_lcore);
+int worker_loop(void *worker_lcore);
+// Drain the TX rings of workers whose TX queue this lcore owns; returns packets sent.
+unsigned tx_rings_drain(struct app *app, stat_t *stat);
+// Send all n packets on a queue; what the device does not take in time is dropped and counted.
+void tx_queue_send(struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat);
+
+// control.c: serve until a signal; returns the exit status.
+int control_run(struct app *app);
+
+// settings.c: fill app->settings. 0 or -1.
+int app_settings(struct app *app);
+
+// idle.c: at the end of a loop turn. wake_us: when something is due; did_work resets.
+void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_us, stat_t *stat);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The loop of an RX lcore: pull bursts from the NIC, steer each flow to its worker
+
+#include <rte_cycles.h>
+
+#include "app.h"
+#include "base/check.h"
+
+#include "base/hotpath.h"
+
+// For a traced run: who received the packet travels in the mbuf.
+static void mark_received(const struct rx_lcore *rx, struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		m[i]->ol_flags |= NET_MBUF_STEERED;
+		m[i]->hash.fdir.hi = rx->lcore_id;
+	}
+}
+
+int rx_loop(void *arg)
+{
+	struct rx_lcore *rx = arg;
+	struct app *app = rx->app;
+	bool owner = app->tx_shared && rx == &app->rx[0], traced = app->cfg.server.trace > 0;
+
+	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
+		struct rte_mbuf *m[APP_BURST];
+		uint64_t tsc = rte_rdtsc();
+		unsigned work = 0;
+
+		for (unsigned i = 0; i < rx->queue_count; i++) {
+			unsigned n = port_rx_burst(app->port.port_id, rx->queue[i], m, APP_BURST);
+
+			if (n == 0)
+				continue;
+			if (unlikely_(traced))
+				mark_received(rx, m, n);
+			steer_burst(rx->steer, m, n);
+			work += n;
+		}
+		stat_add(&rx->stat[LCORE_STAT_rx_packets], work);
+		steer_poll(rx->steer);
+		if (owner)
+			work += tx_rings_drain(app, rx->stat);
+		if (work > 0) {
+			stat_inc(&rx->stat[LCORE_STAT_busy_turns]);
+			stat_add(&rx->stat[LCORE_STAT_busy_cycles], rte_rdtsc() - tsc);
+		}
+		idle_turn(&rx->idle, work > 0, 0, UINT64_MAX, rx->stat);
+	}
+	return 0;
+}

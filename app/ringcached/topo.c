@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which lcore does what: the receive mode, the queues and their owners
+
+#include <errno.h>
+#include <rte_lcore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "app.h"
+#include "base/log.h"
+
+LOG_TYPE("topo");
+
+// The default of most NICs and of DPDK's examples; it spreads well. A random key per
+// start keeps strangers from aiming all flows at one worker.
+static int random_rss_key(uint8_t key[PORT_RSS_KEY_LEN])
+{
+	return getrandom(key, PORT_RSS_KEY_LEN, 0) == PORT_RSS_KEY_LEN ? 0 : -1;
+}
+
+static int find_port(uint16_t *port_id)
+{
+	unsigned count = rte_eth_dev_count_avail();
+
+	if (count == 1) {
+		*port_id = rte_eth_find_next(0);
+		return 0;
+	}
+	if (count == 0)
+		fprintf(stderr, "ringcached: no network device: name one with --device "
+				"(a PCI address bound to vfio-pci, or a virtual device)\n");
+	else
+		fprintf(stderr,
+			"ringcached: %u network devices are found and one is served: name it with "
+			"--device\n",
+			count);
+	return -1;
+}
+
+// lcores in EAL's order: the first is control, then RX lcores, then workers.
+static int assign_lcores(struct app *app)
+{
+	unsigned need_rx = app->dispatch ? app->cfg.server.rx_lcores : 0, lcore_id;
+
+	app->rx_lcore_count = 0;
+	app->worker_count = 0;
+	RTE_LCORE_FOREACH_WORKER(lcore_id)
+	{
+		if (app->rx_lcore_count < need_rx) {
+			app->rx[app->rx_lcore_count++].lcore_id = lcore_id;
+		} else if (app->worker_count < app->cfg.server.threads) {
+			app->worker[app->worker_count].idx = app->worker_count;
+			app->worker[app->worker_count++].lcore_id = lcore_id;
+		}
+	}
+	if (app->rx_lcore_count == need_rx && app->worker_count == app->cfg.server.threads)
+		return 0;
+	fprintf(stderr,
+		"ringcached: %u lcores are needed (1 control, %u RX, %u workers) and EAL has %u\n",
+		1 + need_rx + app->cfg.server.threads, need_rx, app->cfg.server.threads,
+		rte_lcore_count());
+	return -1;
+}
+
+static int choose_mode(struct app *app, uint16_t rx_max, bool spreads)
+{
+	unsigned workers = app->cfg.server.threads;
+	bool rtc_possible = workers == 1 || (spreads && rx_max >= workers);
+
+	switch (app->cfg.server.mode) {
+	case CFG_MODE_dispatch:
+		app->dispatch = true;
+		snprintf(app->mode_reason, sizeof(app->mode_reason), "as configured");
+		return 0;
+	case CFG_MODE_rtc:
+		snprintf(app->mode_reason, sizeof(app->mode_reason), "as configured");
+		if (rtc_possible)
+			return 0;
+		fprintf(stderr,
+			"ringcached: mode=rtc with %u workers needs as many receive queues over "
+			"which "
+			"the device spreads flows; this one has %u%s: use mode=dispatch or "
+			"threads=1\n",
+			workers, rx_max, spreads ? "" : " and does not spread flows");
+		return -1;
+	case CFG_MODE_auto:
+		break;
+	}
+	app->dispatch = !rtc_possible;
+	if (workers == 1)
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: one worker needs no lcore in front of it");
+	else if (rtc_possible)
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device spreads flows over a queue per worker");
+	else if (rx_max < workers)
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device has %u receive queue%s for %u workers", rx_max,
+			rx_max == 1 ? "" : "s", workers);
+	else
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device does not spread flows over its queues");
+	return 0;
+}
+
+// Every RX queue has one owner; a queue nobody polls would swallow its flows.
+static void assign_queues(struct app *app)
+{
+	unsigned owners = app->dispatch ? app->rx_lcore_count : app->worker_count;
+
+	for (uint16_t q = 0; q < app->port.rx_queue_count; q++) {
+		unsigned i = q % owners;
+
+		if (app->dispatch)
+			app->rx[i].queue[app->rx[i].queue_count++] = q;
+		else
+			app->worker[i].queue[app->worker[i].queue_count++] = q;
+	}
+	app->tx_shared = app->port.tx_queue_count < app->worker_count;
+	for (unsigned i = 0; i < app->worker_count; i++)
+		app->worker[i].tx_queue = app->tx_shared ? 0 : (uint16_t)i;
+}
+
+static int make_pool(struct app *app)
+{
+	uint16_t room = (uint16_t)(RTE_PKTMBUF_HEADROOM + app->cfg.port.mtu + 64);
+
+	if (room < RTE_MBUF_DEFAULT_BUF_SIZE)
+		room = RTE_MBUF_DEFAULT_BUF_SIZE;
+	app->pool = rte_pktmbuf_pool_create(
+		"mbufs", app->cfg.port.mbufs, 256, 0, room, (int)rte_socket_id());
+	if (!app->pool)
+		fprintf(stderr, "ringcached: no memory for %u packet buffers of %u bytes\n",
+			app->cfg.port.mbufs, room);
+	return app->pool ? 0 : -1;
+}
+
+int app_topology(struct app *app)
+{
+	struct port_limits limits;
+	struct port_conf conf;
+	char err[PORT_ERR_SIZE];
+	uint16_t port_id;
+	unsigned rx_wanted;
+
+	if (find_port(&port_id))
+		return -1;
+	if (port_limits(port_id, &limits)) {
+		fprintf(stderr, "ringcached: the network device does not describe itself\n");
+		return -1;
+	}
+	if (choose_mode(app, limits.rx_queue_max, limits.spreads_flows) || assign_lcores(app) ||
+		make_pool(app) || random_rss_key(app->rss_key))
+		return -1;
+	rx_wanted = app->dispatch ? app->rx_lcore_count : app->worker_count;
+	if (!limits.spreads_flows)
+		rx_wanted = 1;
+	if (limits.rx_queues_fixed)
+		rx_wanted = limits.rx_queue_max;
+	conf = (struct port_conf){
+		.rx_queue_count = (uint16_t)RTE_MIN(rx_wanted, APP_QUEUES_MAX),
+		.tx_queue_count = (uint16_t)app->worker_count,
+		.rx_descriptors = (uint16_t)app->cfg.port.rx_descriptors,
+		.tx_descriptors = (uint16_t)app->cfg.port.tx_descriptors,
+		.mtu = (uint16_t)app->cfg.port.mtu,
+		.promiscuous = app->cfg.port.promiscuous,
+		.pool = app->pool,
+	};
+	memcpy(conf.rss_key, app->rss_key, sizeof(conf.rss_key));
+	if (port_open(port_id, &conf, &app->port, err)) {
+		fprintf(stderr, "ringcached: %s\n", err);
+		return -1;
+	}
+	if (!app->dispatch && app->port.rx_queue_count < app->worker_count) {
+		fprintf(stderr, "ringcached: port %s grants %u receive queues for %u workers\n",
+			app->port.name, app->port.rx_queue_count, app->worker_count);
+		return -1;
+	}
+	assign_queues(app);
+	return 0;
+}
+
+void app_topology_log(const struct app *app)
+{
+	const struct port *p = &app->port;
+	char text[400];
+	int n = 0;
+
+	LOG(INFO,
+		"port %s (%s) %02x:%02x:%02x:%02x:%02x:%02x, %u RX and %u TX queues, hash from %s, "
+		"checksums from %s",
+		p->name, p->driver, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4],
+		p->mac[5], p->rx_queue_count, p->tx_queue_count,
+		p->rss_hash ? "the NIC" : "software",
+		p->rx_cksum && p->tx_cksum_tcp ? "the NIC" : "software");
+	LOG(INFO, "mode %s (%s), steering by %s", app->dispatch ? "dispatch" : "rtc",
+		app->mode_reason,
+		app->cfg.server.steer == CFG_STEER_roundrobin && app->dispatch ? "round robin"
+									       : "hash");
+	n = snprintf(text, sizeof(text), "lcore %u control", rte_get_main_lcore());
+	for (unsigned i = 0; i < app->rx_lcore_count && n < (int)sizeof(text); i++)
+		n += snprintf(
+			text + n, sizeof(text) - (size_t)n, ", lcore %u RX", app->rx[i].lcore_id);
+	for (unsigned i = 0; i < app->worker_count && n < (int)sizeof(text); i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ", lcore %u worker %u",
+			app->worker[i].lcore_id, i);
+	LOG(INFO, "%s; %s, idle lcores %s", text,
+		app->oversubscribed ? "they share the CPUs" : "each has its CPU",
+		app->worker[0].idle.may_sleep ? "sleep" : "spin");
+	LOG(INFO, "packet memory: %s; items: %u MiB in %s", app->memory_text,
+		app->cfg.memory.memory_mb, app->store_mem ? "hugepages" : "ordinary pages");
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The loop of a worker lcore: take packets, run the path, send the answers
+
+#include <rte_cycles.h>
+
+#include "app.h"
+#include "base/check.h"
+
+#include "base/hotpath.h"
+
+#define TX_TRIES 64 // turns a full transmit queue is asked again before packets are dropped
+
+void tx_queue_send(struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat)
+{
+	unsigned sent = 0;
+
+	for (unsigned tries = 0; sent < n && tries < TX_TRIES; tries++)
+		sent += port_tx_burst(app->port.port_id, queue, m + sent, (uint16_t)(n - sent));
+	stat_add(&stat[LCORE_STAT_tx_packets], sent);
+	if (unlikely_(sent < n)) {
+		stat_add(&stat[LCORE_STAT_tx_dropped], n - sent);
+		rte_pktmbuf_free_bulk(m + sent, n - sent);
+	}
+}
+
+unsigned tx_rings_drain(struct app *app, stat_t *stat)
+{
+	struct rte_mbuf *m[APP_BURST];
+	unsigned total = 0, n;
+
+	for (unsigned i = 0; i < app->worker_count; i++) {
+		if (!app->worker[i].tx_ring)
+			continue;
+		n = rte_ring_dequeue_burst(app->worker[i].tx_ring, (void **)m, APP_BURST, NULL);
+		if (n > 0)
+			tx_queue_send(app, 0, m, n, stat);
+		total += n;
+	}
+	return total;
+}
+
+static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_us)
+{
+	struct rte_mbuf *m[APP_BURST];
+	unsigned total = 0, n;
+
+	for (unsigned i = 0; i < wl->ring_count; i++) {
+		n = rte_ring_sc_dequeue_burst(wl->ring[i], (void **)m, APP_BURST, NULL);
+		if (n > 0)
+			worker_input(wl->worker, m, n, now_us);
+		total += n;
+	}
+	for (unsigned i = 0; i < wl->queue_count; i++) {
+		n = port_rx_burst(wl->app->port.port_id, wl->queue[i], m, APP_BURST);
+		if (n > 0)
+			worker_input(wl->worker, m, n, now_us);
+		total += n;
+	}
+	if (total > 0)
+		stat_add(&wl->stat[LCORE_STAT_rx_packets], total);
+	return total;
+}
+
+static unsigned worker_tx(struct worker_lcore *wl)
+{
+	struct rte_mbuf *m[APP_BURST];
+	unsigned total = 0, n, sent;
+
+	while ((n = worker_take_tx(wl->worker, m, APP_BURST)) > 0) {
+		total += n;
+		if (!wl->tx_ring) {
+			tx_queue_send(wl->app, wl->tx_queue, m, n, wl->stat);
+			continue;
+		}
+		sent = rte_ring_sp_enqueue_burst(wl->tx_ring, (void **)m, n, NULL);
+		stat_add(&wl->stat[LCORE_STAT_tx_packets], sent);
+		if (unlikely_(sent < n)) {
+			stat_add(&wl->stat[LCORE_STAT_tx_dropped], n - sent);
+			rte_pktmbuf_free_bulk(m + sent, n - sent);
+		}
+	}
+	return total;
+}
+
+// Tell the RX lcores which flows are over (steering policy roundrobin). A full ring
+// keeps the entry of the flow until its tuple is used again.
+static void worker_report_closed(struct worker_lcore *wl)
+{
+	struct tcp_peer peer[APP_BURST];
+	unsigned n;
+
+	while ((n = tcp_take_closed(worker_tcp(wl->worker), peer, APP_BURST)) > 0) {
+		for (unsigned i = 0; i < n; i++) {
+			struct steer_tuple t = {
+				.src_addr = peer[i].remote_addr,
+				.dst_addr = peer[i].local_addr,
+				.src_port = peer[i].remote_port,
+				.dst_port = peer[i].local_port,
+			};
+
+			for (unsigned r = 0; r < wl->app->rx_lcore_count; r++)
+				steer_closed_enqueue(wl->closed_ring[r], &t);
+		}
+	}
+}
+
+static bool owns_tx_rings(const struct worker_lcore *wl)
+{
+	return wl->app->tx_shared && !wl->app->dispatch && wl->idx == 0;
+}
+
+int worker_loop(void *arg)
+{
+	struct worker_lcore *wl = arg;
+	struct app *app = wl->app;
+	bool reports = wl->closed_ring[0] != NULL, owner = owns_tx_rings(wl), draining = false;
+
+	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
+		uint64_t tsc = rte_rdtsc(), now_us = app_now_us(&app->clock);
+		unsigned work = worker_rx(wl, now_us);
+
+		worker_poll(wl->worker, now_us);
+		work += worker_tx(wl);
+		if (owner)
+			work += tx_rings_drain(app, wl->stat);
+		if (reports)
+			worker_report_closed(wl);
+		if (work > 0) {
+			stat_inc(&wl->stat[LCORE_STAT_busy_turns]);
+			stat_add(&wl->stat[LCORE_STAT_busy_cycles], rte_rdtsc() - tsc);
+		} else if (unlikely_(atomic_load_explicit(&app->drain, memory_order_relaxed))) {
+			if (!draining)
+				worker_drain(wl->worker, now_us);
+			draining = true;
+			atomic_store_explicit(
+				&wl->drained, worker_is_drained(wl->worker), memory_order_relaxed);
+		}
+		idle_turn(&wl->idle, work > 0, now_us, worker_next_deadline_us(wl->worker, now_us),
+			wl->stat);
+	}
+	worker_offline(wl->worker);
+	return 0;
+}
