@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -53,6 +54,14 @@ void eal_once(void)
 	started = true;
 }
 
+// Fresh mbufs hold no zeroes that a header could happen to need.
+static void spoil(struct rte_mempool *pool, void *arg, void *obj, unsigned idx)
+{
+	struct rte_mbuf *m = obj;
+
+	memset(m->buf_addr, 0xdb, m->buf_len);
+}
+
 struct rte_mempool *eal_pool(void)
 {
 	static struct rte_mempool *pool;
@@ -64,6 +73,7 @@ struct rte_mempool *eal_pool(void)
 		"eal_pool", EAL_POOL_COUNT, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, (int)rte_socket_id());
 	if (!pool)
 		fail("rte_pktmbuf_pool_create");
+	rte_mempool_obj_iter(pool, spoil, NULL);
 	return pool;
 }
 

@@ -205,6 +205,7 @@ static void options(void **state)
 		{{7, 7, 4, 0, 0, 0, 0, 137, 3, 4}, false}, {{148, 0}, false}, {{148, 1}, false},
 		{{148, 13}, false}, // past the header
 		{{148, 255}, false},
+		{{1, 1, 1, 1, 148, 9}, false}, // past the header from where it stands
 		{{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 148}, false}, // no room for its length
 	};
 	struct netfix fix;
