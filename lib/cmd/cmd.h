@@ -60,6 +60,8 @@ void cmd_prefetch_item(struct cmd *c, struct request *req);
 enum cmd_status cmd_put_begin(
 	struct cmd *c, struct request *req, struct store_put *put, struct chunkq *out);
 
+// From here on req's slices are not looked at: the command line may be gone.
+//
 // The data block is complete; crlf_ok: it was followed by "\r\n". Writes the reply:
 // CMD_DONE, or CMD_BLOCKED before anything happened.
 enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct store_put *put,

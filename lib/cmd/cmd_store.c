@@ -7,8 +7,16 @@
 
 #include "base/hotpath.h"
 
-static void refuse(struct cmd *c, const struct request *req, uint64_t hash, struct chunkq *out,
-	enum cmd_stat why, const char *line);
+// A set that fails for the server's reasons removes the old value: better a miss than an
+// answer its writer believes to be replaced.
+static void refuse(struct cmd *c, const struct request *req, struct slice key, uint64_t hash,
+	struct chunkq *out, enum cmd_stat why, const char *line)
+{
+	stat_inc(&c->stat[why]);
+	if (req->op == OP_SET)
+		store_delete(c->ctx, key.p, key.len, hash);
+	cmd_reply_line(out, line, req->noreply);
+}
 
 enum cmd_status cmd_put_begin(
 	struct cmd *c, struct request *req, struct store_put *put, struct chunkq *out)
@@ -22,23 +30,18 @@ enum cmd_status cmd_put_begin(
 	if (st == STORE_OK)
 		return CMD_DONE;
 	if (st == STORE_TOO_LARGE)
-		refuse(c, req, req->hash, out, CMD_STAT_store_too_large,
+		refuse(c, req, req->key, req->hash, out, CMD_STAT_store_too_large,
 			"SERVER_ERROR object too large for cache");
 	else
-		refuse(c, req, req->hash, out, CMD_STAT_store_no_memory,
+		refuse(c, req, req->key, req->hash, out, CMD_STAT_store_no_memory,
 			"SERVER_ERROR out of memory storing object");
 	return CMD_SWALLOW;
 }
 
-// A set that fails for the server's reasons removes the old value: better a miss than an
-// answer its writer believes to be replaced.
-static void refuse(struct cmd *c, const struct request *req, uint64_t hash, struct chunkq *out,
-	enum cmd_stat why, const char *line)
+// By now the command line may be gone from the caller's buffer.
+static struct slice put_key(const struct store_put *put)
 {
-	stat_inc(&c->stat[why]);
-	if (req->op == OP_SET)
-		store_delete(c->ctx, req->key.p, req->key.len, hash);
-	cmd_reply_line(out, line, req->noreply);
+	return (struct slice){put->key, put->nkey};
 }
 
 enum cmd_status cmd_put_no_memory(
@@ -47,7 +50,7 @@ enum cmd_status cmd_put_no_memory(
 	if (!cmd_can_reply(out, req->noreply))
 		return CMD_BLOCKED;
 	store_put_abort(c->ctx, put);
-	refuse(c, req, put->hash, out, CMD_STAT_store_no_memory,
+	refuse(c, req, put_key(put), put->hash, out, CMD_STAT_store_no_memory,
 		"SERVER_ERROR Out of memory during read");
 	return CMD_SWALLOW;
 }
@@ -69,7 +72,7 @@ static enum store_mode store_mode_of(enum request_op op)
 
 // append and prepend that find no room for both parts leave the old value alone and say
 // NOT_STORED (observed); the others answer as when memory ran out before the data.
-static void put_failed(struct cmd *c, const struct request *req, uint64_t hash,
+static void put_failed(struct cmd *c, const struct request *req, const struct store_put *put,
 	enum store_status st, struct chunkq *out)
 {
 	enum cmd_stat why =
@@ -78,13 +81,12 @@ static void put_failed(struct cmd *c, const struct request *req, uint64_t hash,
 
 	if (req->op == OP_APPEND || req->op == OP_PREPEND)
 		line = "NOT_STORED";
-	refuse(c, req, hash, out, why, line);
+	refuse(c, req, put_key(put), put->hash, out, why, line);
 }
 
 enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct store_put *put,
 	bool crlf_ok, struct chunkq *out)
 {
-	uint64_t hash = put->hash;
 	enum store_status st;
 
 	if (!cmd_can_reply(out, req->noreply))
@@ -113,7 +115,7 @@ enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct sto
 		break;
 	case STORE_TOO_LARGE:
 	case STORE_NO_MEMORY:
-		put_failed(c, req, hash, st, out);
+		put_failed(c, req, put, st, out);
 		break;
 	default:
 		cmd_reply_line(out, "NOT_STORED", req->noreply);
