@@ -192,13 +192,19 @@ static bool conn_line_ends(struct conns *cs, struct conn *c)
 	return false;
 }
 
-// The chunk pool, or the pool of long commands, is empty: try again in the next turn.
-static enum step conn_block(struct conns *cs, struct conn *c)
+// The chunk pool is too empty for any reply: try again in the next turn.
+static enum step conn_wait_memory(struct conns *cs, struct conn *c)
 {
 	CONN_COUNT(cs, blocked);
 	conn_queue_work(cs, c);
-	conn_set_state(c, CONN_MWRITE);
 	return STEP_WAIT;
+}
+
+// The same, or no long command is free, while a command is parsed.
+static enum step conn_block(struct conns *cs, struct conn *c)
+{
+	conn_set_state(c, CONN_MWRITE);
+	return conn_wait_memory(cs, c);
 }
 
 static enum step conn_skip_block(struct conns *cs, struct conn *c, const struct request *req)
@@ -432,11 +438,8 @@ static enum step conn_store_whole(struct conns *cs, struct conn *c)
 	struct request req;
 	uint8_t crlf[2];
 
-	if (!chunkq_has_room(out, CHUNK_ROOM)) {
-		CONN_COUNT(cs, blocked);
-		conn_queue_work(cs, c);
-		return STEP_WAIT;
-	}
+	if (!chunkq_has_room(out, CHUNK_ROOM))
+		return conn_wait_memory(cs, c);
 	CHECK(ascii_parse(&req, in.p, in.len) == PARSE_OK && op_is_store(req.op));
 	if (cmd_put_begin(cs->cmd, &req, &put, out) == CMD_SWALLOW)
 		return conn_skip_block(cs, c, &req);
@@ -476,6 +479,8 @@ static enum step conn_store_part(struct conns *cs, struct conn *c)
 	uint32_t n = tcp_readable(c->tcb);
 	bool filled;
 
+	if (!chunkq_has_room(out, CHUNK_ROOM))
+		return conn_wait_memory(cs, c);
 	if (n > left)
 		n = left;
 	filled = conn_fill(cs, c, &lng->put, 0, n);
@@ -491,11 +496,7 @@ static enum step conn_store_part(struct conns *cs, struct conn *c)
 	}
 	if (lng->put.written < lng->put.vlen || !conn_take_crlf(cs, c))
 		return STEP_WAIT;
-	if (cmd_put_end(cs->cmd, &lng->req, &lng->put, lng->crlf_ok, out) == CMD_BLOCKED) {
-		CONN_COUNT(cs, blocked);
-		conn_queue_work(cs, c);
-		return STEP_WAIT;
-	}
+	cmd_put_end(cs->cmd, &lng->req, &lng->put, lng->crlf_ok, out);
 	conn_long_put(cs, c);
 	conn_set_state(c, CONN_NEW_CMD);
 	return STEP_GO;
