@@ -74,7 +74,7 @@ OPT_fuzz := -O1 -g -fsanitize=address,fuzzer-no-link -fno-omit-frame-pointer
 CFLAGS ?=
 LDFLAGS ?=
 # -march: DPDK's own flags bring what its inline functions need.
-ALL_CFLAGS := -std=gnu2x $(OPT_$(VARIANT)) $(WARN) -fno-strict-aliasing -fno-common -pthread -Ilib -Itest \
+ALL_CFLAGS := -std=gnu2x -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -fno-strict-aliasing -fno-common -pthread -Ilib -Itest \
 	-DRINGCACHED_VERSION='"$(VERSION)"' $(DPDK_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(filter -fsanitize=% --coverage,$(OPT_$(VARIANT))) -pthread $(LDFLAGS)
 LIBS := $(DPDK_LIBS) $(PCAP_LIBS) -lm

@@ -39,7 +39,7 @@ int rx_loop(void *arg)
 			work += n;
 		}
 		stat_add(&rx->stat[LCORE_STAT_rx_packets], work);
-		steer_poll(rx->steer);
+		steer_poll(rx->steer, app_now_us(&app->clock));
 		if (owner)
 			work += tx_rings_drain(app, rx->stat);
 		if (work > 0) {
