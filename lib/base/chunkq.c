@@ -132,12 +132,18 @@ void chunkq_truncate(struct chunkq *q, uint32_t len)
 	}
 	c->end = c->start + len;
 	q->tail = c;
+	DCHECK(q->rd != c || q->rd_off <= c->end);
 	next = c->next;
 	c->next = NULL;
 	while (next) {
 		c = next;
 		next = c->next;
-		DCHECK(q->rd != c);
+		if (q->rd == c) {
+			// The cursor is at the cut, and stood at the start of the next chunk.
+			DCHECK(q->rd_off == c->start);
+			q->rd = q->tail;
+			q->rd_off = q->tail->end;
+		}
 		pool_put(q->pool, c);
 	}
 }
