@@ -203,6 +203,7 @@ static void choose_log_level(const struct app *app, struct eal_args *a)
 
 	// EAL's own libraries are quieter than we are: their errors and warnings are enough.
 	add(a, "--log-level=*:%s", v >= 3 ? "debug" : v >= 2 ? "info" : "warning");
+	add(a, "--log-level=lib.telemetry:error");
 	add(a, "--log-level=ringcached.*:%s", v == 0 ? "info" : level[v]);
 }
 

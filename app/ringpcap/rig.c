@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One worker of ringcached without a NIC: frames in, frames out, the clock an argument
 
-#define _GNU_SOURCE // sched_getaffinity
-
 #include "rig.h"
 
 #include <inttypes.h>

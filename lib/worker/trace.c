@@ -148,10 +148,13 @@ static void moved(
 
 void trace_before(struct worker *w, const struct rte_mbuf *m, uint64_t now_us)
 {
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct trace *t = w->trace;
 	char text[200];
+	struct hdr h;
 
-	t->active = t->left > 0;
+	// What we do not speak at all is not worth a place among the first packets.
+	t->active = t->left > 0 && hdr_parse(&h, frame, m->data_len, true) > HDR_OTHER;
 	if (!t->active)
 		return;
 	t->left--;
@@ -162,14 +165,17 @@ void trace_before(struct worker *w, const struct rte_mbuf *m, uint64_t now_us)
 	snapshot(t->cmd, cmd_stats(w->cmd), CMD_STAT_COUNT);
 	snapshot(t->store, store_ctx_stats(w->store), STORE_STAT_COUNT);
 	t->tx_before = net_tx_count(w->net);
-	frame_text(text, sizeof(text), rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	frame_text(text, sizeof(text), frame, m->data_len);
 	trace_line(t, "#%u %s", t->number, text);
-	
-	if (m->ol_flags & NET_MBUF_STEERED)
-		trace_line(t, "      received by lcore %u, hash %08x -> worker %u", m->hash.fdir.hi,
-			m->hash.rss, w->idx);
+
+	if (!(m->ol_flags & NET_MBUF_STEERED))
+		trace_line(t, "      received by worker %u from its own queue", w->idx);
+	else if (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH)
+		trace_line(t, "      received by lcore %u, flow hash %08x -> worker %u",
+			m->hash.fdir.hi, m->hash.rss, w->idx);
 	else
-		trace_line(t, "      received by worker %u itself", w->idx);
+		trace_line(t, "      received by lcore %u, no flow -> worker %u", m->hash.fdir.hi,
+			w->idx);
 }
 
 void trace_after(struct worker *w, uint64_t now_us)
