@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // DPDK for tests: EAL without hugepages, devices or files, and one mbuf pool
 
-#define _GNU_SOURCE // sched_getaffinity
-
 #include "support/eal.h"
 
 #include <pthread.h>
