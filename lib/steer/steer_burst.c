@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From a burst of frames to one enqueue per worker
+
+#include <rte_prefetch.h>
+
+#include "base/check.h"
+#include "net/hdr.h"
+#include "steer/steer_priv.h"
+
+#include "base/hotpath.h"
+
+#define PREFETCH_AHEAD 4
+#define CLOSED_PER_POLL 32 // notices taken from one worker in one call
+// Ethernet, tag, IPv4 with options, TCP: no more is looked at but for ICMP.
+#define HEADERS_MAX (HDR_ETH_LEN + HDR_VLAN_LEN + 60 + HDR_TCP_LEN)
+
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
+
+// The NIC saw an IPv4 TCP or UDP packet, whole and untunnelled, and hashed it: there is
+// no need to touch the headers.
+static bool nic_knows_flow(const struct rte_mbuf *m)
+{
+	uint32_t l4 = m->packet_type & RTE_PTYPE_L4_MASK;
+
+	return RTE_ETH_IS_IPV4_HDR(m->packet_type) && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK) &&
+	       (l4 == RTE_PTYPE_L4_TCP || l4 == RTE_PTYPE_L4_UDP);
+}
+
+// Policy roundrobin: the flow table's worker for a TCP segment, or -1.
+static int tcp_worker(struct steer *s, const struct steer_tuple *flow, uint8_t flags)
+{
+	if ((flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN)
+		return flow_syn(&s->flows, flow, s->now_s, &s->next_worker, s->worker_count);
+	return flow_segment(&s->flows, flow, s->now_s, (flags & (TCP_ACK | TCP_RST)) == TCP_ACK);
+}
+
+static unsigned flow_worker(struct steer *s, struct rte_mbuf *m, const struct hdr *h,
+	bool nic_hashed, enum steer_stat *how)
+{
+	struct steer_tuple flow = {h->src_addr, h->dst_addr, h->src_port, h->dst_port};
+	int worker;
+
+	*how = STEER_STAT_by_nic_hash;
+	if (!nic_hashed) {
+		*how = STEER_STAT_by_sw_hash;
+		m->hash.rss = steer_toeplitz_inline(&s->toeplitz, &flow);
+		m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	}
+	if (s->policy == STEER_ROUNDROBIN && h->kind == HDR_IP4_TCP) {
+		worker = tcp_worker(s, &flow, rte_pktmbuf_mtod(m, uint8_t *)[h->l4_off + 13]);
+		if (worker >= 0) {
+			*how = STEER_STAT_by_flow;
+			return (unsigned)worker;
+		}
+	}
+	return steer_bucket_worker(s->table, m->hash.rss);
+}
+
+// RFC 9293 MUST-54: an error goes to whoever has the flow it is about.
+static unsigned icmp_worker(
+	struct steer *s, const struct rte_mbuf *m, const struct hdr *h, enum steer_stat *how)
+{
+	size_t here = m->data_len > h->l4_off ? m->data_len - h->l4_off : 0;
+	struct steer_tuple flow;
+	struct hdr about;
+	uint32_t seq;
+	int worker;
+
+	if (here > h->l4_len)
+		here = h->l4_len;
+	if (!hdr_parse_icmp_embedded(
+		    rte_pktmbuf_mtod(m, const uint8_t *) + h->l4_off, here, &about, &seq))
+		return s->misc_worker;
+	*how = STEER_STAT_by_icmp_flow;
+	flow = (struct steer_tuple){about.src_addr, about.dst_addr, about.src_port, about.dst_port};
+	if (s->policy == STEER_ROUNDROBIN && about.kind == HDR_IP4_TCP) {
+		worker = flow_find(&s->flows, &flow);
+		if (worker >= 0)
+			return (unsigned)worker;
+	}
+	return steer_bucket_worker(s->table, steer_toeplitz_inline(&s->toeplitz, &flow));
+}
+
+static unsigned steer_one(struct steer *s, struct rte_mbuf *m, enum steer_stat *how)
+{
+	bool nic_hashed = s->use_nic_hash && (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH);
+	// Headers in the first segment are enough, however many follow.
+	size_t len = m->data_len >= HEADERS_MAX ? m->pkt_len : m->data_len;
+	struct hdr h;
+
+	if (nic_hashed && s->policy == STEER_HASH && nic_knows_flow(m)) {
+		*how = STEER_STAT_by_nic_hash;
+		return steer_bucket_worker(s->table, m->hash.rss);
+	}
+	*how = STEER_STAT_to_misc;
+	switch (hdr_parse(&h, rte_pktmbuf_mtod(m, const uint8_t *), len, true)) {
+	case HDR_IP4_TCP:
+	case HDR_IP4_UDP:
+		return flow_worker(s, m, &h, nic_hashed, how);
+	case HDR_IP4_ICMP:
+		return icmp_worker(s, m, &h, how);
+	default:
+		return s->misc_worker;
+	}
+}
+
+static void flush(struct steer *s)
+{
+	for (; s->staged_workers; s->staged_workers &= s->staged_workers - 1) {
+		unsigned w = (unsigned)__builtin_ctzll(s->staged_workers);
+		unsigned n = s->staged_count[w];
+		unsigned sent =
+			rte_ring_sp_enqueue_burst(s->ring[w], (void **)s->staged[w], n, NULL);
+
+		s->staged_count[w] = 0;
+		if (unlikely_(sent < n)) {
+			rte_pktmbuf_free_bulk(s->staged[w] + sent, n - sent);
+			stat_add(&s->stats[STEER_STAT_drop_ring_full], n - sent);
+			stat_add(&s->ring_full[w], n - sent);
+		}
+	}
+}
+
+void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n)
+{
+	uint32_t tally[STEER_STAT_to_misc - STEER_STAT_by_nic_hash + 1] = {0};
+
+	DCHECK(n <= STEER_BURST_MAX);
+	if (n == 0) {
+		stat_inc(&s->stats[STEER_STAT_empty_bursts]);
+		return;
+	}
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		enum steer_stat how;
+		unsigned w;
+
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(m[i + PREFETCH_AHEAD], void *));
+		w = steer_one(s, m[i], &how);
+		tally[how - STEER_STAT_by_nic_hash]++;
+		s->staged[w][s->staged_count[w]++] = m[i];
+		s->staged_workers |= 1ULL << w;
+	}
+	flush(s);
+	stat_inc(&s->stats[STEER_STAT_rx_bursts]);
+	stat_add(&s->stats[STEER_STAT_rx_packets], n);
+	for (unsigned i = 0; i < sizeof(tally) / sizeof(tally[0]); i++)
+		stat_add(&s->stats[STEER_STAT_by_nic_hash + i], tally[i]);
+}
+
+void steer_poll(struct steer *s, uint64_t now_us)
+{
+	struct steer_tuple closed[CLOSED_PER_POLL];
+
+	s->now_s = (uint32_t)(now_us / 1000000);
+	if (s->policy != STEER_ROUNDROBIN)
+		return;
+	for (unsigned w = 0; w < s->worker_count; w++) {
+		unsigned n;
+
+		if (!s->closed_ring[w])
+			continue;
+		n = rte_ring_sc_dequeue_burst_elem(
+			s->closed_ring[w], closed, sizeof(closed[0]), CLOSED_PER_POLL, NULL);
+		for (unsigned i = 0; i < n; i++)
+			flow_closed(&s->flows, &closed[i], s->now_s);
+	}
+}
