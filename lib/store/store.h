@@ -122,8 +122,9 @@ enum store_status store_delete(
 enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t nkey, uint64_t hash,
 	bool down, uint64_t delta, uint64_t *value);
 
-// Every item stored before this call is gone once the clock reaches at_s (0 or
-// past: at once). A later call replaces one that has not come due.
+// Every item stored before the clock reaches at_s (0 or past: before this call) is
+// gone from then on, as with memcached. A later call replaces one that has not come
+// due.
 void store_flush(struct store_ctx *ctx, uint32_t at_s);
 
 // Storing, in three steps:

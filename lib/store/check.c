@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// store_check: every law that ties index, records, segments and counters together
+
+#include "store/publish.h"
+
+// What one pass over the index found; checked against the other structures.
+struct tally {
+	struct store *s;
+	const char *what; // first broken law
+	uint64_t items, bytes, linked_records;
+};
+
+#define LAW(t, cond, text) \
+	do { \
+		if (!(cond) && !(t)->what) \
+			(t)->what = (text); \
+	} while (0)
+
+static enum segment_state state_of(const struct segment *g)
+{
+	return (enum segment_state)atomic_load(&((struct segment *)g)->state);
+}
+
+static bool holds_records(const struct segment *g)
+{
+	enum segment_state st = state_of(g);
+
+	return st == SEGMENT_OPEN || st == SEGMENT_SEALED || st == SEGMENT_DRAINING;
+}
+
+static bool is_in_segments(const struct store *s, uint64_t off)
+{
+	return off >= s->segments_off && off < segment_off(s, s->segment_count) && off % 8 == 0;
+}
+
+static void check_record_place(struct tally *t, const struct item *it)
+{
+	uint64_t off = offset_of(t->s, it);
+	const struct segment *g;
+
+	LAW(t, is_in_segments(t->s, off), "a slot points into a segment");
+	if (t->what)
+		return;
+	g = segment_of(t->s, off);
+	LAW(t, holds_records(g), "a linked record is in a segment in use");
+	LAW(t, !(item_bits(it) & ITEM_DEAD), "a linked record is not dead");
+	LAW(t,
+		off + item_record_size(it) <=
+			segment_off(t->s, (uint32_t)(g - t->s->segment)) + g->used,
+		"a linked record ends inside the used part of its segment");
+	t->linked_records++;
+}
+
+static void check_item(struct tally *t, uint64_t bucket, uint64_t word)
+{
+	struct store *s = t->s;
+	const struct item *it = word_item(s, word);
+	struct index_pos pos;
+	uint64_t hash;
+
+	check_record_place(t, it);
+	if (t->what)
+		return;
+	LAW(t, it->klen >= 1 && it->klen <= STORE_KEY_LEN_MAX, "a key has 1 to 250 bytes");
+	hash = store_hash(s, it->data, it->klen);
+	LAW(t, (hash & s->bucket_mask) == bucket, "an item is in the bucket of its hash");
+	LAW(t, word_has_tag(word, hash), "a slot has the tag of its item");
+	LAW(t, index_find(s, it->data, it->klen, hash, &pos) == it, "a key is in one slot only");
+	if (item_bits(it) & ITEM_LARGE) {
+		uint32_t n = fragment_count(owner_value_len(it)), len = 0;
+
+		for (uint32_t i = 0; i < n && !t->what; i++) {
+			const struct item *frag = owner_fragment(it, i);
+
+			LAW(t, frag != NULL, "a published value has all fragments");
+			if (frag)
+				check_record_place(t, frag);
+			if (t->what)
+				return;
+			LAW(t, frag->stamp == hash && frag->client_flags == i && frag->klen == 0,
+				"a fragment names its owner and its number");
+			len += frag->vlen;
+		}
+		LAW(t, len == owner_value_len(it), "fragments add up to the value");
+	} else {
+		LAW(t, it->vlen >= 2 && memcmp(item_value(it) + it->vlen - 2, "\r\n", 2) == 0,
+			"a whole value ends in CRLF");
+	}
+	t->items++;
+	t->bytes += item_total_size(it);
+}
+
+static void check_index(struct tally *t)
+{
+	struct store *s = t->s;
+
+	for (uint64_t n = 0; n <= s->bucket_mask && !t->what; n++) {
+		unsigned len = 0;
+
+		LAW(t, atomic_load(&s->bucket[n].lock) == 0, "no bucket is left locked");
+		for (struct bucket *b = &s->bucket[n]; b && !t->what; b = bucket_next(s, b)) {
+			LAW(t, ++len <= CHAIN_MAX, "a chain is not longer than its maximum");
+			for (unsigned i = 0; i < BUCKET_SLOTS && !t->what; i++) {
+				uint64_t word = atomic_load(&b->slot[i]);
+
+				if (word)
+					check_item(t, n, word);
+			}
+		}
+	}
+}
+
+// The buffer that begins at off, of whichever ctx.
+static const struct tlab *tlab_at(const struct store *s, uint64_t off)
+{
+	for (unsigned i = 0; i < s->ctx_count; i++)
+		for (unsigned c = 0; c < CLASS_COUNT; c++) {
+			const struct tlab *t = &s->ctx[i].tlab[c];
+
+			if (t->end && off >= t->start && off < t->end)
+				return t;
+		}
+	return NULL;
+}
+
+// All records of a segment, one after the other: they must fill its used part, and
+// those not dead must be what live says. Returns how many are not dead.
+static uint64_t check_records(struct tally *t, const struct segment *g)
+{
+	struct store *s = t->s;
+	uint64_t off = segment_off(s, (uint32_t)(g - s->segment)), end = off + g->used, alive = 0;
+	uint32_t live = 0, live_known = atomic_load(&((struct segment *)g)->live);
+	const struct tlab *counted = NULL;
+
+	while (off < end && !t->what) {
+		const struct tlab *b = tlab_at(s, off);
+		const struct item *it = item_at(s, off);
+		uint32_t size;
+
+		if (b && b != counted) {
+			live_known += b->live;
+			counted = b;
+		}
+		if (b && off == b->pos) {
+			off = b->end;
+			continue;
+		}
+		size = item_record_size(it);
+		LAW(t, size >= ITEM_HEADER_LEN && size % 8 == 0 && off + size <= end,
+			"records fill a segment without gaps");
+		if (!(item_bits(it) & ITEM_DEAD)) {
+			live += size;
+			alive++;
+		}
+		off += size;
+	}
+	LAW(t, live == live_known, "live bytes of a segment are those of its live records");
+	return alive;
+}
+
+static void check_segments(struct tally *t)
+{
+	struct store *s = t->s;
+	uint64_t alive = 0;
+	uint32_t count[SEGMENT_LIMBO + 1] = {0}, fifo = 0, pending = 0;
+
+	for (uint32_t i = 0; i < s->segment_count && !t->what; i++) {
+		const struct segment *g = &s->segment[i];
+
+		count[state_of(g)]++;
+		pending += atomic_load(&((struct segment *)g)->pending) != 0;
+		LAW(t, g->used <= s->segment_size, "a segment is not overfull");
+		if (holds_records(g))
+			alive += check_records(t, g);
+		else
+			LAW(t, atomic_load(&((struct segment *)g)->holds) == 0,
+				"an empty segment is not held");
+	}
+	for (uint32_t i = s->fifo_head; i != NO_SEGMENT && fifo <= s->segment_count;
+		i = s->segment[i].next)
+		fifo++;
+	LAW(t, alive == t->linked_records, "each live record is linked, and only once");
+	LAW(t, fifo == count[SEGMENT_SEALED] + count[SEGMENT_DRAINING],
+		"the FIFO holds the sealed segments");
+	LAW(t, count[SEGMENT_FREE] == atomic_load(&s->free_count), "free segments are counted");
+	LAW(t, count[SEGMENT_LIMBO] == atomic_load(&s->limbo_count), "limbo is counted");
+	LAW(t, pending == atomic_load(&s->pending_segments), "pending segments are counted");
+}
+
+bool store_check(struct store *s, const char **what)
+{
+	struct tally t = {.s = s};
+	struct store_usage u;
+
+	check_index(&t);
+	if (!t.what)
+		check_segments(&t);
+	store_usage(s, &u);
+	LAW(&t, u.curr_items == t.items, "items added less removed are those in the index");
+	LAW(&t, u.bytes == t.bytes, "bytes added less removed are those in the index");
+	*what = t.what;
+	return !t.what;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Draining: removal and relocation of single records under their bucket lock
+//
+// A move puts an equal record into the same slot, after making sure that the slot
+// still holds the old word: readers see one or the other and cannot tell.
+
+#include "store/drain.h"
+
+#include "base/hotpath.h"
+
+uint64_t drain_hash(const struct store *s, const struct item *it)
+{
+	if (item_bits(it) & ITEM_FRAGMENT)
+		return it->stamp;
+	return store_hash(s, it->data, it->klen);
+}
+
+static bool is_gone_now(const struct store *s, const struct item *it)
+{
+	return item_is_gone(it, clock_now(s), flush_stamp_now(s));
+}
+
+// Eviction keeps what was hit since the last look, up to half of what it walks:
+// so each segment brings something.
+static bool is_worth_moving(
+	const struct store *s, const struct job *j, const struct item *it, uint32_t size)
+{
+	if (j->mode == JOB_COMPACT)
+		return true;
+	return j->mode == JOB_EVICT && !j->keep_none && (item_bits(it) & ITEM_FREQ_MASK) &&
+	       j->kept_bytes + size <= s->segment_size / 2;
+}
+
+static uint8_t bits_after_move(const struct job *j, uint8_t bits)
+{
+	if (j->mode == JOB_EVICT && (bits & ITEM_FREQ_MASK))
+		bits -= ITEM_FREQ_ONE;
+	return bits;
+}
+
+static struct item *copy_alloc(struct store_ctx *ctx, uint32_t size)
+{
+	uint64_t off = segment_alloc(ctx, CLASS_MOVED, size);
+
+	return off ? item_at(ctx->s, off) : NULL;
+}
+
+// A copy of the record, dead until its atomics are taken over under the lock.
+static struct item *record_copy(struct store_ctx *ctx, const struct item *it, uint32_t size)
+{
+	struct item *copy = copy_alloc(ctx, size);
+
+	if (!copy)
+		return NULL;
+	item_init(copy, it->data, it->klen, it->client_flags, it->vlen,
+		item_bits(it) & (ITEM_LARGE | ITEM_FRAGMENT));
+	copy->stamp = it->stamp;
+	memcpy(item_value(copy), item_value(it), it->vlen);
+	if (item_bits(it) & ITEM_LARGE)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			owner_set_fragment(copy, i, owner_fragment(it, i));
+	return copy;
+}
+
+static void take_over(const struct job *j, struct item *copy, const struct item *it, uint8_t bits)
+{
+	atomic_store_explicit(&copy->exptime, item_exptime(it), memory_order_relaxed);
+	atomic_store_explicit(&copy->atime,
+		atomic_load_explicit(&((struct item *)it)->atime, memory_order_relaxed),
+		memory_order_relaxed);
+	atomic_store_explicit(&copy->bits, bits, memory_order_relaxed);
+}
+
+// Unlink the item at word if it is still there.
+static bool unlink_word(struct store_ctx *ctx, struct item *it, uint64_t hash, bool must_be_gone)
+{
+	struct store *s = ctx->s;
+	_Atomic uint64_t *slot;
+	bool gone, unlinked = false;
+
+	bucket_lock(s, hash);
+	slot = index_find_word(s, hash, index_word(s, hash, it));
+	gone = slot && is_gone_now(s, it);
+	// A touch may have come in between.
+	if (slot && (gone || !must_be_gone)) {
+		atomic_store_explicit(slot, 0, memory_order_release);
+		unlinked = true;
+	}
+	bucket_unlock(s, hash);
+	if (unlinked)
+		item_kill(ctx, it, gone ? DEATH_GONE : DEATH_EVICTED);
+	return unlinked || !slot;
+}
+
+static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct item *it,
+	uint64_t hash, uint32_t size, uint32_t *moved_bytes)
+{
+	struct store *s = ctx->s;
+	struct item *copy = record_copy(ctx, it, size);
+	_Atomic uint64_t *slot;
+
+	if (!copy)
+		return DRAIN_NO_ROOM;
+	bucket_lock(s, hash);
+	slot = index_find_word(s, hash, index_word(s, hash, it));
+	if (slot) {
+		take_over(j, copy, it, bits_after_move(j, item_bits(it)));
+		atomic_store_explicit(slot, index_word(s, hash, copy), memory_order_release);
+	}
+	bucket_unlock(s, hash);
+	segment_settle(ctx, copy, slot ? it->stamp : 0, false);
+	if (slot) {
+		record_kill(s, it);
+		j->kept_bytes += size;
+		*moved_bytes += size;
+	}
+	return DRAIN_DONE;
+}
+
+static enum drain_result drain_item(
+	struct store_ctx *ctx, struct job *j, struct item *it, uint64_t hash, uint32_t *moved_bytes)
+{
+	uint32_t size = item_record_size(it), exptime = item_exptime(it);
+	enum drain_result result;
+
+	if (is_gone_now(ctx->s, it))
+		return unlink_word(ctx, it, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
+	if (j->mode == JOB_SWEEP) {
+		if (exptime && exptime < j->exp_min)
+			j->exp_min = exptime;
+		return DRAIN_DONE;
+	}
+	if (is_worth_moving(ctx->s, j, it, size)) {
+		result = move_item(ctx, j, it, hash, size, moved_bytes);
+		if (result == DRAIN_DONE || j->mode == JOB_COMPACT)
+			return result;
+	}
+	unlink_word(ctx, it, hash, false);
+	return DRAIN_DONE;
+}
+
+// A fragment moves together with a new version of its owner's record.
+static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, struct item *frag,
+	struct item *owner, struct index_pos *pos, uint32_t *moved_bytes)
+{
+	struct store *s = ctx->s;
+	uint64_t hash = frag->stamp;
+	uint32_t size = item_record_size(frag), owner_size = item_record_size(owner);
+	struct item *copy = record_copy(ctx, frag, size), *new_owner = NULL;
+	bool same;
+
+	if (copy)
+		new_owner = record_copy(ctx, owner, owner_size);
+	if (!new_owner) {
+		if (copy)
+			segment_settle(ctx, copy, 0, false);
+		return DRAIN_NO_ROOM;
+	}
+	owner_set_fragment(new_owner, frag->client_flags, copy);
+	bucket_lock(s, hash);
+	same = atomic_load_explicit(pos->slot, memory_order_relaxed) == pos->word;
+	if (same) {
+		atomic_store_explicit(&copy->bits, ITEM_FRAGMENT, memory_order_relaxed);
+		take_over(j, new_owner, owner, item_bits(owner));
+		atomic_store_explicit(
+			pos->slot, index_word(s, hash, new_owner), memory_order_release);
+	}
+	bucket_unlock(s, hash);
+	segment_settle(ctx, copy, same ? owner->stamp : 0, false);
+	segment_settle(ctx, new_owner, same ? owner->stamp : 0, false);
+	if (!same)
+		return DRAIN_RETRY;
+	record_kill(s, frag);
+	record_kill(s, owner);
+	j->kept_bytes += size;
+	*moved_bytes += size + owner_size;
+	return DRAIN_DONE;
+}
+
+static enum drain_result drain_fragment(struct store_ctx *ctx, struct job *j, struct item *frag,
+	uint64_t hash, uint32_t *moved_bytes)
+{
+	struct store *s = ctx->s;
+	struct index_pos pos;
+	struct item *owner = index_find_owner(s, hash, frag, frag->client_flags, &pos);
+	enum drain_result result;
+
+	if (!owner)
+		return DRAIN_DONE;
+	if (is_gone_now(s, owner))
+		return unlink_word(ctx, owner, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
+	if (j->mode == JOB_SWEEP)
+		return DRAIN_DONE;
+	if (is_worth_moving(s, j, owner, item_record_size(frag))) {
+		result = move_fragment(ctx, j, frag, owner, &pos, moved_bytes);
+		if (result != DRAIN_NO_ROOM || j->mode == JOB_COMPACT)
+			return result;
+	}
+	// Without this fragment the value is lost. If the owner moved meanwhile, the next
+	// look finds it at its new place.
+	unlink_word(ctx, owner, hash, false);
+	return index_find_owner(s, hash, frag, frag->client_flags, &pos) ? DRAIN_RETRY : DRAIN_DONE;
+}
+
+enum drain_result drain_record(
+	struct store_ctx *ctx, struct job *j, struct item *it, uint64_t hash, uint32_t *moved_bytes)
+{
+	uint8_t bits = item_bits(it);
+
+	if (bits & ITEM_DEAD)
+		return DRAIN_DONE;
+	if (bits & ITEM_FRAGMENT)
+		return drain_fragment(ctx, j, it, hash, moved_bytes);
+	return drain_item(ctx, j, it, hash, moved_bytes);
+}

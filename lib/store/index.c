@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Index chains: finding a word or an owner, free slots, victims
+
+#include "store/index.h"
+
+#include "base/hotpath.h"
+
+_Atomic uint64_t *index_find_word(const struct store *s, uint64_t hash, uint64_t word)
+{
+	for (struct bucket *b = bucket_of(s, hash); b; b = bucket_next(s, b))
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+			if (atomic_load_explicit(&b->slot[i], memory_order_relaxed) == word)
+				return &b->slot[i];
+	return NULL;
+}
+
+struct item *index_find_owner(const struct store *s, uint64_t hash, const struct item *frag,
+	uint32_t i, struct index_pos *pos)
+{
+	for (struct bucket *b = bucket_of(s, hash); b; b = bucket_next(s, b)) {
+		for (unsigned m = bucket_match(b, hash); m; m &= m - 1) {
+			_Atomic uint64_t *slot = &b->slot[__builtin_ctz(m)];
+			uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+			struct item *it = word_item(s, word);
+
+			if (word == 0 || !word_has_tag(word, hash))
+				continue;
+			if (!(item_bits(it) & ITEM_LARGE) ||
+				i >= fragment_count(owner_value_len(it)) ||
+				owner_fragment(it, i) != frag)
+				continue;
+			pos->slot = slot;
+			pos->word = word;
+			return it;
+		}
+	}
+	return NULL;
+}
+
+static struct bucket *overflow_take(struct store *s)
+{
+	uint32_t n = atomic_load_explicit(&s->overflow_next, memory_order_relaxed);
+
+	// The load keeps the counter from running away once all are taken.
+	if (n >= s->overflow_count)
+		return NULL;
+	n = atomic_fetch_add_explicit(&s->overflow_next, 1, memory_order_relaxed);
+	return n < s->overflow_count ? &s->overflow[n] : NULL;
+}
+
+_Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash)
+{
+	struct bucket *b = bucket_of(s, hash), *last = b, *more;
+	unsigned len = 0;
+
+	for (; b; last = b, b = bucket_next(s, b), len++)
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+			if (atomic_load_explicit(&b->slot[i], memory_order_relaxed) == 0)
+				return &b->slot[i];
+	if (len >= CHAIN_MAX)
+		return NULL;
+	more = overflow_take(s);
+	if (!more)
+		return NULL;
+	// Its slots are zero from the start; the release makes them so for readers.
+	atomic_store_explicit(
+		&last->overflow, (uint32_t)(more - s->overflow) + 1, memory_order_release);
+	return &more->slot[0];
+}
+
+struct item *index_victim(struct store *s, uint64_t hash, struct index_pos *pos)
+{
+	uint32_t now_s = clock_now(s);
+	uint64_t flush = flush_stamp_now(s), best = UINT64_MAX;
+	struct item *victim = NULL;
+
+	for (struct bucket *b = bucket_of(s, hash); b; b = bucket_next(s, b)) {
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+			uint64_t word = atomic_load_explicit(&b->slot[i], memory_order_relaxed);
+			struct item *it = word_item(s, word);
+			uint64_t age;
+
+			if (word == 0)
+				continue;
+			age = item_is_gone(it, now_s, flush) ? 0 : it->stamp;
+			if (victim && age >= best)
+				continue;
+			best = age;
+			victim = it;
+			pos->slot = &b->slot[i];
+			pos->word = word;
+		}
+	}
+	return victim;
+}

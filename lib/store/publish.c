@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The life of an item: stamps, publication, replacement, death
+
+#include "store/publish.h"
+
+#include "base/hotpath.h"
+
+#define STAMP_SECOND_SHIFT 24 // 16 M stores a second and ctx before it runs ahead
+
+uint64_t stamp_next(struct store_ctx *ctx, uint64_t floor)
+{
+	const struct store *s = ctx->s;
+	uint64_t n = atomic_load_explicit(&ctx->stamp_count, memory_order_relaxed);
+	uint64_t flush = flush_stamp_now(s) >> 8;
+	uint64_t second = (uint64_t)(clock_now(s) - s->start_s) << STAMP_SECOND_SHIFT;
+
+	floor >>= 8;
+	if (n < floor)
+		n = floor;
+	if (n < flush)
+		n = flush;
+	if (n < second)
+		n = second;
+	n++;
+	// Release: store_flush takes it for the end of what was stored before.
+	atomic_store_explicit(&ctx->stamp_count, n, memory_order_release);
+	return n << 8 | ctx->idx;
+}
+
+void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client_flags,
+	uint16_t vlen, uint8_t bits)
+{
+	it->stamp = 0;
+	atomic_store_explicit(&it->exptime, 0, memory_order_relaxed);
+	atomic_store_explicit(&it->atime, 0, memory_order_relaxed);
+	it->client_flags = client_flags;
+	it->vlen = vlen;
+	it->klen = (uint8_t)nkey;
+	atomic_store_explicit(&it->bits, bits | ITEM_DEAD, memory_order_relaxed);
+	if (nkey)
+		memcpy(it->data, key, nkey);
+}
+
+void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref)
+{
+	bool large = item_bits(it) & ITEM_LARGE;
+
+	ref->item = it;
+	ref->client_flags = it->client_flags;
+	ref->exptime = item_exptime(it);
+	ref->cas = s->no_cas ? 0 : it->stamp;
+	if (unlikely_(large)) {
+		ref->vlen = owner_value_len(it);
+		ref->value = NULL;
+		return;
+	}
+	ref->vlen = it->vlen - 2U;
+	ref->value = item_value(it);
+}
+
+void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey,
+	uint64_t hash, uint32_t *now_s)
+{
+	bucket_lock(ctx->s, hash);
+	*now_s = clock_now(ctx->s);
+	c->victim = NULL;
+	c->old = index_find(ctx->s, key, nkey, hash, &c->pos);
+	c->old_gone = c->old && item_is_gone(c->old, *now_s, flush_stamp_now(ctx->s));
+}
+
+bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, uint64_t hash)
+{
+	struct store *s = ctx->s;
+	_Atomic uint64_t *slot = c->pos.slot;
+	uint8_t bits = item_bits(it) & (uint8_t)~ITEM_DEAD;
+
+	if (c->old) {
+		// A new version is as wanted as the one before.
+		if (!c->old_gone)
+			bits |= item_bits(c->old) & ITEM_FREQ_MASK;
+	} else {
+		slot = index_free_slot(s, hash);
+		if (!slot) {
+			struct index_pos pos;
+			struct item *victim = index_victim(s, hash, &pos);
+			bool gone = item_is_gone(victim, clock_now(s), flush_stamp_now(s));
+
+			if (s->no_evictions && !gone)
+				return false;
+			c->victim = victim;
+			slot = pos.slot;
+		}
+	}
+	it->stamp = stamp_next(ctx, c->old ? c->old->stamp : 0);
+	atomic_store_explicit(&it->atime, clock_now(s), memory_order_relaxed);
+	if (bits & ITEM_LARGE)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			atomic_store_explicit(
+				&owner_fragment(it, i)->bits, ITEM_FRAGMENT, memory_order_relaxed);
+	atomic_store_explicit(&it->bits, bits, memory_order_relaxed);
+	atomic_store_explicit(slot, index_word(s, hash, it), memory_order_release);
+	stat_inc(CTX_STAT(ctx, total_items));
+	stat_inc(CTX_STAT(ctx, items_added));
+	stat_add(CTX_STAT(ctx, bytes_added), item_total_size(it));
+	return true;
+}
+
+void change_remove(struct change *c)
+{
+	atomic_store_explicit(c->pos.slot, 0, memory_order_release);
+}
+
+void change_end(struct store_ctx *ctx, struct change *c, uint64_t hash, bool old_dies)
+{
+	struct store *s = ctx->s;
+
+	bucket_unlock(s, hash);
+	if (c->old && old_dies)
+		item_kill(ctx, c->old, c->old_gone ? DEATH_GONE : DEATH_REPLACED);
+	if (unlikely_(c->victim != NULL)) {
+		bool gone = item_is_gone(c->victim, clock_now(s), flush_stamp_now(s));
+
+		item_kill(ctx, c->victim, gone ? DEATH_GONE : DEATH_EVICTED);
+		stat_inc(CTX_STAT(ctx, chain_evictions));
+	}
+}
+
+uint64_t item_total_size(const struct item *it)
+{
+	uint64_t size = item_record_size(it);
+
+	if (item_bits(it) & ITEM_LARGE)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			size += item_record_size(owner_fragment(it, i));
+	return size;
+}
+
+void record_kill(struct store *s, struct item *it)
+{
+	atomic_fetch_or_explicit(&it->bits, ITEM_DEAD, memory_order_relaxed);
+	segment_live_sub(s, it, item_record_size(it));
+}
+
+void item_kill(struct store_ctx *ctx, struct item *it, enum death why)
+{
+	struct store *s = ctx->s;
+	uint64_t size = item_total_size(it);
+	uint8_t bits = item_bits(it);
+
+	if (bits & ITEM_LARGE)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			record_kill(s, owner_fragment(it, i));
+	record_kill(s, it);
+	stat_inc(CTX_STAT(ctx, items_removed));
+	stat_add(CTX_STAT(ctx, bytes_removed), size);
+	if (why == DEATH_EVICTED) {
+		stat_inc(CTX_STAT(ctx, evictions));
+		if (!(bits & ITEM_FETCHED))
+			stat_inc(CTX_STAT(ctx, evicted_unfetched));
+	} else if (why == DEATH_GONE) {
+		stat_inc(CTX_STAT(ctx, reclaimed));
+		if (!(bits & ITEM_FETCHED) && it->stamp >= flush_stamp_now(s))
+			stat_inc(CTX_STAT(ctx, expired_unfetched));
+	}
+}
+
+void item_give_up(struct store_ctx *ctx, struct item *it)
+{
+	bool large = item_bits(it) & ITEM_LARGE;
+
+	if (large)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			if (owner_fragment(it, i))
+				segment_settle(ctx, owner_fragment(it, i), 0, true);
+	segment_settle(ctx, it, 0, large);
+}
+
+void item_settle(struct store_ctx *ctx, struct item *it)
+{
+	bool large = item_bits(it) & ITEM_LARGE;
+
+	if (large)
+		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
+			segment_settle(ctx, owner_fragment(it, i), it->stamp, true);
+	segment_settle(ctx, it, it->stamp, large);
+}

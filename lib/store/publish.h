@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How a record becomes an item, and how an item ends
+#pragma once
+
+#include "store/index.h"
+#include "store/segment.h"
+
+// A new stamp: unique, larger than every earlier one of this ctx, than the last
+// flush, and than floor (the stamp of the version that it replaces).
+uint64_t stamp_next(struct store_ctx *ctx, uint64_t floor);
+
+// Everything stored so far is gone. Under the clock lock.
+void flush_now(struct store *s);
+
+// What an update found in the index and what it pushed out.
+struct change {
+	struct index_pos pos; // of old
+	struct item *old; // any version of the key, maybe gone; NULL: none
+	bool old_gone; // expired or flushed: counts as absent
+	struct item *victim; // pushed out of a full chain
+};
+
+// Take the lock of the key's bucket and look the key up. now_s is read inside.
+void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey,
+	uint64_t hash, uint32_t *now_s);
+
+// Make it the version of its key. False: the chain is full and nothing may be
+// evicted. Under the lock; the record is complete but for its stamp.
+bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, uint64_t hash);
+
+// Unlink old. Under the lock.
+void change_remove(struct change *c);
+
+// Release the lock, then account for what died: old if it was replaced or removed.
+void change_end(struct store_ctx *ctx, struct change *c, uint64_t hash, bool old_dies);
+
+enum death { DEATH_REPLACED, DEATH_GONE, DEATH_EVICTED };
+
+// A published item left the index: mark its records dead and count it. Without any
+// lock, before the ctx's next quiescent state.
+void item_kill(struct store_ctx *ctx, struct item *it, enum death why);
+
+// Only the record: its content lives on elsewhere.
+void record_kill(struct store *s, struct item *it);
+
+// The record never became an item: settle it dead, with its fragments.
+void item_give_up(struct store_ctx *ctx, struct item *it);
+
+// Settle a published item, with its fragments.
+void item_settle(struct store_ctx *ctx, struct item *it);
+
+// Bytes of an item's records, fragments included.
+uint64_t item_total_size(const struct item *it);
+
+// Fill a fresh record's header and key. It is dead until published.
+void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client_flags,
+	uint16_t vlen, uint8_t bits);
+
+void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref);
+
+static inline void bucket_unlock(struct store *s, uint64_t hash)
+{
+	spin_unlock(&bucket_of(s, hash)->lock);
+}
+
+static inline void bucket_lock(struct store *s, uint64_t hash)
+{
+	spin_lock(&bucket_of(s, hash)->lock);
+}

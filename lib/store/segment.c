@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Segments: taking, filling, sealing and freeing them
+
+#include "store/segment.h"
+
+#include <sched.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
+#include "base/hotpath.h"
+
+#define SPINS_MAX 256
+#define DEAD_BYTE 0xdd
+
+// The holder's section is short, so a long wait means that it lost its core: with
+// more threads than cores only giving ours away helps.
+void spin_wait(spinlock_t *lock)
+{
+	for (unsigned spins = 0; atomic_load_explicit(lock, memory_order_relaxed) != 0; spins++) {
+		if (spins >= SPINS_MAX) {
+			sched_yield();
+			continue;
+		}
+#if defined(__x86_64__)
+		__builtin_ia32_pause();
+#endif
+	}
+}
+
+void segments_init(struct store *s)
+{
+	s->free_head = NO_SEGMENT;
+	s->fifo_head = s->fifo_tail = NO_SEGMENT;
+	s->limbo_head = s->limbo_tail = NO_SEGMENT;
+	for (unsigned c = 0; c < CLASS_COUNT; c++)
+		s->open[c] = NO_SEGMENT;
+	for (uint32_t i = s->segment_count; i-- > 0;) {
+		s->segment[i].next = s->free_head;
+		s->free_head = i;
+	}
+	atomic_init(&s->free_count, s->segment_count);
+	ASAN_POISON_MEMORY_REGION(
+		s->base + s->segments_off, (size_t)s->segment_count << s->segment_shift);
+}
+
+void segments_fini(struct store *s)
+{
+	ASAN_UNPOISON_MEMORY_REGION(
+		s->base + s->segments_off, (size_t)s->segment_count << s->segment_shift);
+}
+
+// ---- the pool, under its lock
+
+static void fifo_append(struct store *s, uint32_t idx)
+{
+	struct segment *g = &s->segment[idx];
+
+	g->next = NO_SEGMENT;
+	g->prev = s->fifo_tail;
+	if (s->fifo_tail == NO_SEGMENT)
+		s->fifo_head = idx;
+	else
+		s->segment[s->fifo_tail].next = idx;
+	s->fifo_tail = idx;
+}
+
+static void fifo_remove(struct store *s, struct segment *g)
+{
+	if (g->prev == NO_SEGMENT)
+		s->fifo_head = g->next;
+	else
+		s->segment[g->prev].next = g->next;
+	if (g->next == NO_SEGMENT)
+		s->fifo_tail = g->prev;
+	else
+		s->segment[g->next].prev = g->prev;
+}
+
+void segment_to_tail(struct store *s, struct segment *g)
+{
+	fifo_remove(s, g);
+	fifo_append(s, (uint32_t)(g - s->segment));
+}
+
+static void set_state(struct segment *g, enum segment_state state)
+{
+	atomic_store_explicit(&g->state, state, memory_order_release);
+}
+
+static void segment_open(struct store *s, enum segment_class class)
+{
+	uint32_t idx = s->free_head;
+	struct segment *g = &s->segment[idx];
+
+	s->free_head = g->next;
+	atomic_fetch_sub_explicit(&s->free_count, 1, memory_order_relaxed);
+	g->used = 0;
+	atomic_store_explicit(&g->exp_min, UINT32_MAX, memory_order_relaxed);
+	atomic_store_explicit(&g->exp_last, 0, memory_order_relaxed);
+	atomic_store_explicit(&g->stamp_max, 0, memory_order_relaxed);
+	ASAN_UNPOISON_MEMORY_REGION(s->base + segment_off(s, idx), s->segment_size);
+	set_state(g, SEGMENT_OPEN);
+	s->open[class] = idx;
+}
+
+// An open segment of the class with size bytes of room, or NULL. The old one is
+// sealed only when there is a new one: smaller records may still fit.
+static struct segment *segment_with_room(struct store *s, enum segment_class class, uint32_t size)
+{
+	uint32_t old = s->open[class];
+	uint32_t spare = class == CLASS_MOVED ? 0 : RESERVED_SEGMENTS;
+
+	if (old != NO_SEGMENT && s->segment_size - s->segment[old].used >= size)
+		return &s->segment[old];
+	if (atomic_load_explicit(&s->free_count, memory_order_relaxed) <= spare)
+		return NULL;
+	segment_open(s, class);
+	if (old != NO_SEGMENT) {
+		fifo_append(s, old);
+		set_state(&s->segment[old], SEGMENT_SEALED);
+		atomic_fetch_add_explicit(&s->seal_count, 1, memory_order_relaxed);
+	}
+	return &s->segment[s->open[class]];
+}
+
+static uint64_t segment_carve(struct store *s, struct segment *g, uint32_t size)
+{
+	uint64_t off = segment_off(s, (uint32_t)(g - s->segment)) + g->used;
+
+	g->used += size;
+	atomic_fetch_add_explicit(&g->holds, 1, memory_order_relaxed);
+	return off;
+}
+
+// ---- settling
+
+static void hold_release(struct segment *g)
+{
+	// Release: whoever sees 0 sees the records and what they added to live.
+	atomic_fetch_sub_explicit(&g->holds, 1, memory_order_release);
+}
+
+static void segment_note(
+	struct segment *g, uint32_t live, uint32_t exp_min, uint32_t exp_last, uint64_t stamp)
+{
+	uint32_t last = atomic_load_explicit(&g->exp_last, memory_order_relaxed);
+	uint64_t max = atomic_load_explicit(&g->stamp_max, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&g->live, live, memory_order_relaxed);
+	atomic_lower(&g->exp_min, exp_min);
+	while (exp_last > last && !atomic_compare_exchange_weak_explicit(&g->exp_last, &last,
+					  exp_last, memory_order_relaxed, memory_order_relaxed))
+		;
+	while (stamp > max && !atomic_compare_exchange_weak_explicit(&g->stamp_max, &max, stamp,
+				      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+static struct tlab *tlab_of(struct store_ctx *ctx, uint64_t off)
+{
+	for (unsigned c = 0; c < CLASS_COUNT; c++)
+		if (off >= ctx->tlab[c].start && off < ctx->tlab[c].end)
+			return &ctx->tlab[c];
+	return NULL;
+}
+
+void segment_settle(struct store_ctx *ctx, struct item *it, uint64_t stamp, bool pending)
+{
+	struct store *s = ctx->s;
+	uint64_t off = offset_of(s, it);
+	struct tlab *t = tlab_of(ctx, off);
+	struct segment *g;
+	bool fragment = item_bits(it) & ITEM_FRAGMENT;
+	uint32_t size = stamp ? item_record_size(it) : 0;
+	uint32_t exptime = stamp && !fragment ? item_exptime(it) : 0;
+
+	if (t) {
+		t->in_flight--;
+		t->live += size;
+		if (exptime && exptime < t->exp_min)
+			t->exp_min = exptime;
+		if (exptime > t->exp_last)
+			t->exp_last = exptime;
+		if (stamp > t->stamp_max)
+			t->stamp_max = stamp;
+		return;
+	}
+	g = segment_of(s, off);
+	if (stamp)
+		segment_note(g, size, exptime ? exptime : UINT32_MAX, exptime, stamp);
+	if (pending && atomic_fetch_sub_explicit(&g->pending, 1, memory_order_relaxed) == 1)
+		atomic_fetch_sub_explicit(&s->pending_segments, 1, memory_order_relaxed);
+	hold_release(g);
+}
+
+// ---- allocation buffers
+
+static void tlab_close(struct store_ctx *ctx, struct tlab *t)
+{
+	struct store *s = ctx->s;
+	struct segment *g;
+	uint32_t rest = (uint32_t)(t->end - t->pos);
+
+	if (t->end == 0)
+		return;
+	g = segment_of(s, t->start);
+	if (rest) {
+		struct item *pad = item_at(s, t->pos);
+		uint64_t end;
+
+		pad->stamp = 0;
+		pad->client_flags = rest;
+		pad->vlen = 0;
+		pad->klen = 0;
+		atomic_store_explicit(&pad->bits, ITEM_DEAD, memory_order_relaxed);
+		// The last buffer of its segment gives its rest back.
+		spin_lock(&s->pool_lock);
+		end = segment_off(s, (uint32_t)(g - s->segment)) + g->used;
+		if (end == t->end)
+			g->used -= rest;
+		spin_unlock(&s->pool_lock);
+	}
+	segment_note(g, t->live, t->exp_min, t->exp_last, t->stamp_max);
+	// Records still in flight hold the segment one by one from now on.
+	atomic_fetch_add_explicit(&g->holds, t->in_flight, memory_order_relaxed);
+	hold_release(g);
+	*t = (struct tlab){.exp_min = UINT32_MAX};
+}
+
+void tlabs_close(struct store_ctx *ctx, bool all)
+{
+	for (unsigned c = 0; c < CLASS_COUNT; c++) {
+		struct tlab *t = &ctx->tlab[c];
+
+		if (t->end == 0)
+			continue;
+		if (all || atomic_load_explicit(&segment_of(ctx->s, t->start)->state,
+				   memory_order_relaxed) != SEGMENT_OPEN)
+			tlab_close(ctx, t);
+	}
+}
+
+uint64_t segment_alloc_held(
+	struct store_ctx *ctx, enum segment_class class, uint32_t size, bool pending)
+{
+	struct store *s = ctx->s;
+	struct segment *g;
+	uint64_t off = 0;
+
+	spin_lock(&s->pool_lock);
+	g = segment_with_room(s, class, size);
+	if (g)
+		off = segment_carve(s, g, size);
+	spin_unlock(&s->pool_lock);
+	if (g && pending && atomic_fetch_add_explicit(&g->pending, 1, memory_order_relaxed) == 0)
+		atomic_fetch_add_explicit(&s->pending_segments, 1, memory_order_relaxed);
+	return off;
+}
+
+uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uint32_t size)
+{
+	struct store *s = ctx->s;
+	struct tlab *t = &ctx->tlab[class];
+	struct segment *g;
+	uint32_t len = s->tlab_len;
+	uint64_t off;
+
+	if (size > s->tlab_record_max)
+		return segment_alloc_held(ctx, class, size, false);
+	tlab_close(ctx, t);
+	spin_lock(&s->pool_lock);
+	g = segment_with_room(s, class, size);
+	if (!g) {
+		spin_unlock(&s->pool_lock);
+		return 0;
+	}
+	if (len > s->segment_size - g->used)
+		len = s->segment_size - g->used;
+	if (len < size + ITEM_HEADER_LEN)
+		len = size;
+	off = segment_carve(s, g, len);
+	spin_unlock(&s->pool_lock);
+	*t = (struct tlab){.start = off,
+		.pos = off + size,
+		.end = off + len,
+		.in_flight = 1,
+		.exp_min = UINT32_MAX};
+	return off;
+}
+
+// ---- the way back
+
+void segment_to_limbo(struct store *s, struct segment *g)
+{
+	uint32_t idx = (uint32_t)(g - s->segment);
+
+	fifo_remove(s, g);
+	set_state(g, SEGMENT_LIMBO);
+	// After the state: who still saw it sealed has not reported since this token.
+	g->token = epoch_start(&s->epoch);
+	g->next = NO_SEGMENT;
+	if (s->limbo_tail == NO_SEGMENT)
+		s->limbo_head = idx;
+	else
+		s->segment[s->limbo_tail].next = idx;
+	s->limbo_tail = idx;
+	atomic_fetch_add_explicit(&s->limbo_count, 1, memory_order_relaxed);
+}
+
+static void segment_free(struct store *s, uint32_t idx)
+{
+	struct segment *g = &s->segment[idx];
+
+	// Every death was accounted by a ctx that has reported since.
+	CHECK(atomic_load_explicit(&g->live, memory_order_acquire) == 0);
+	CHECK(atomic_load_explicit(&g->holds, memory_order_relaxed) == 0);
+#ifndef NDEBUG
+	memset(s->base + segment_off(s, idx), DEAD_BYTE, s->segment_size);
+#endif
+	ASAN_POISON_MEMORY_REGION(s->base + segment_off(s, idx), s->segment_size);
+	set_state(g, SEGMENT_FREE);
+	g->next = s->free_head;
+	s->free_head = idx;
+	atomic_fetch_add_explicit(&s->free_count, 1, memory_order_relaxed);
+}
+
+void limbo_poll(struct store *s)
+{
+	if (!spin_trylock(&s->pool_lock))
+		return;
+	while (s->limbo_head != NO_SEGMENT) {
+		uint32_t idx = s->limbo_head;
+
+		if (!epoch_is_over(&s->epoch, s->segment[idx].token))
+			break;
+		s->limbo_head = s->segment[idx].next;
+		if (s->limbo_head == NO_SEGMENT)
+			s->limbo_tail = NO_SEGMENT;
+		atomic_fetch_sub_explicit(&s->limbo_count, 1, memory_order_relaxed);
+		segment_free(s, idx);
+	}
+	spin_unlock(&s->pool_lock);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Segments: the pool, allocation buffers (TLABs), and who holds a segment
+//
+// A record is begun with segment_alloc or segment_alloc_held and ended with
+// segment_settle, once it is published or given up. Until then its segment is held
+// and is not walked. Records made by segment_alloc are private to their ctx.
+#pragma once
+
+#include "store/store_priv.h"
+
+// Segments that only CLASS_MOVED may take, so that compaction can always begin.
+#define RESERVED_SEGMENTS 2
+
+void segments_init(struct store *s);
+void segments_fini(struct store *s);
+
+// Offset of a new record of size bytes (a multiple of 8, at most a segment), or 0.
+uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uint32_t size);
+
+// The same, never in a buffer. pending: it belongs to an unfinished large value.
+uint64_t segment_alloc_held(
+	struct store_ctx *ctx, enum segment_class class, uint32_t size, bool pending);
+
+// The rest of a buffer is a pad record or nothing: it must be 0 or hold a header.
+static inline bool tlab_fits(const struct tlab *t, uint32_t size)
+{
+	return t->pos + size == t->end || t->pos + size + ITEM_HEADER_LEN <= t->end;
+}
+
+static inline uint64_t segment_alloc(struct store_ctx *ctx, enum segment_class class, uint32_t size)
+{
+	struct tlab *t = &ctx->tlab[class];
+	uint64_t off = t->pos;
+
+	if (unlikely_(!tlab_fits(t, size)))
+		return segment_alloc_slow(ctx, class, size);
+	t->pos += size;
+	t->in_flight++;
+	return off;
+}
+
+// The record is complete: published, with the stamp of its item, or never will be
+// (stamp 0). Call it after the slot store. pending as given with segment_alloc_held.
+void segment_settle(struct store_ctx *ctx, struct item *it, uint64_t stamp, bool pending);
+
+// size bytes of a published record died. Call it after the slot store.
+static inline void segment_live_sub(struct store *s, const struct item *it, uint32_t size)
+{
+	atomic_fetch_sub_explicit(
+		&segment_of(s, offset_of(s, it))->live, size, memory_order_release);
+}
+
+static inline void atomic_lower(_Atomic uint32_t *p, uint32_t v)
+{
+	uint32_t old = atomic_load_explicit(p, memory_order_relaxed);
+
+	while (v < old && !atomic_compare_exchange_weak_explicit(
+				  p, &old, v, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+// Close this ctx's buffers: all, or those whose segment is sealed.
+void tlabs_close(struct store_ctx *ctx, bool all);
+
+// Under the pool lock: a sealed or draining segment into which nothing points.
+void segment_to_limbo(struct store *s, struct segment *g);
+
+// Under the pool lock: move a segment of the FIFO to its end.
+void segment_to_tail(struct store *s, struct segment *g);
+
+// Free the segments whose grace period is over. Does nothing if the pool is busy.
+void limbo_poll(struct store *s);

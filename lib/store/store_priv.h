@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of lib/store share: the store, the part of a thread, spin locks
+//
+// Locks: one per bucket (in its ctl word), one for the segment pool, one for the
+// clock. A thread that holds a bucket lock may take the pool lock (append under
+// the lock), never the other way round; the clock lock is taken alone.
+#pragma once
+
+#include "base/check.h"
+#include "store/epoch.h"
+#include "store/item.h"
+#include "store/store.h"
+
+#define CACHE_LINE 64
+#define STORE_CTX_MAX 255 // the index is the low byte of a stamp
+#define NO_SEGMENT UINT32_MAX
+
+typedef _Atomic uint32_t spinlock_t;
+
+void spin_wait(spinlock_t *lock);
+
+static inline bool spin_trylock(spinlock_t *lock)
+{
+	return atomic_load_explicit(lock, memory_order_relaxed) == 0 &&
+	       atomic_exchange_explicit(lock, 1, memory_order_acquire) == 0;
+}
+
+static inline void spin_lock(spinlock_t *lock)
+{
+	while (unlikely_(atomic_exchange_explicit(lock, 1, memory_order_acquire)))
+		spin_wait(lock);
+}
+
+static inline void spin_unlock(spinlock_t *lock)
+{
+	atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+// ---- segments (segment.c)
+
+enum segment_state {
+	SEGMENT_FREE,
+	SEGMENT_OPEN, // records are being added
+	SEGMENT_SEALED, // in the FIFO, complete
+	SEGMENT_DRAINING, // the same, and a job walks it
+	SEGMENT_LIMBO, // nothing points into it; waits for its grace period
+};
+
+enum segment_class {
+	CLASS_SMALL, // from allocation buffers
+	CLASS_BIG, // records above a quarter of a buffer
+	CLASS_FRAGMENT, // large values: what is pending holds no other items' memory
+	CLASS_MOVED, // survivors of compaction and eviction
+	CLASS_COUNT,
+};
+
+struct segment {
+	_Alignas(CACHE_LINE) _Atomic uint32_t state; // changes under the pool lock
+	_Atomic uint32_t holds; // open buffers and unfinished records: must not be walked
+	_Atomic uint32_t live; // bytes of published records; exact once holds is 0
+	_Atomic uint32_t pending; // fragments and owners of unfinished large values
+	_Atomic uint32_t exp_min; // no item expires earlier; UINT32_MAX: none expires
+	_Atomic uint32_t exp_last; // latest expiry at the time of storing
+	_Atomic uint64_t stamp_max;
+	uint32_t used; // bytes given out; fixed once sealed and not held
+	uint32_t next, prev; // FIFO (both), free list and limbo (next)
+	uint64_t token; // grace period, in limbo
+};
+
+// An allocation buffer: part of an open segment that one ctx fills alone. Offsets
+// from the start of the store's memory; end 0: none.
+struct tlab {
+	uint64_t start, pos, end;
+	uint32_t in_flight; // records begun and not settled
+	uint32_t live; // not yet added to the segment's, as are the next three
+	uint32_t exp_min, exp_last;
+	uint64_t stamp_max;
+};
+
+// ---- reclamation (reclaim.c)
+
+enum job_mode {
+	JOB_SWEEP, // remove what is expired or flushed
+	JOB_COMPACT, // and move the rest
+	JOB_EVICT, // and remove the rest, but for what was hit lately
+};
+
+#define JOBS_MAX 16
+
+struct job {
+	_Alignas(CACHE_LINE) spinlock_t lock; // who works on it now
+	uint32_t segment; // NO_SEGMENT: no job
+	uint32_t off; // next record
+	uint32_t kept_bytes; // moved by eviction so far
+	uint32_t exp_min; // over the items that a sweep left
+	enum job_mode mode;
+	bool keep_none; // eviction in need: move nothing
+};
+
+struct bucket;
+
+struct store {
+	// Fixed after store_create.
+	uint8_t *base;
+	struct bucket *bucket;
+	struct bucket *overflow;
+	struct segment *segment;
+	uint64_t bucket_mask;
+	uint64_t segments_off; // of segment 0
+	uint32_t segment_shift;
+	uint32_t segment_size;
+	uint32_t segment_count;
+	uint32_t tlab_len;
+	uint32_t tlab_record_max;
+	uint32_t overflow_count;
+	uint32_t item_size_max;
+	uint32_t start_s;
+	uint32_t job_count;
+	uint32_t target_base;
+	bool no_evictions;
+	bool no_cas;
+	bool own_mem;
+	unsigned ctx_count;
+	struct store_ctx *ctx;
+	struct siphash_key hash_key;
+	uint64_t mem_limit_bytes;
+
+	// Read by all in every turn, written a few thousand times a second.
+	_Alignas(CACHE_LINE) _Atomic uint32_t now_s;
+	_Atomic uint32_t free_count;
+	_Atomic uint32_t limbo_count;
+	_Atomic uint32_t target; // reclaim while free and limbo together are below it
+	_Atomic uint32_t jobs_active;
+	_Atomic uint32_t seal_count;
+	_Atomic uint32_t sweep_next; // segment to look at for expired items
+	_Atomic uint64_t flush_stamp; // items with a smaller stamp are gone
+	struct epoch epoch;
+
+	_Alignas(CACHE_LINE) spinlock_t pool_lock; // for all down to the gap
+	uint32_t free_head;
+	uint32_t fifo_head, fifo_tail; // sealed and draining, oldest first
+	uint32_t limbo_head, limbo_tail; // ascending tokens
+	uint32_t open[CLASS_COUNT];
+
+	_Alignas(CACHE_LINE) spinlock_t clock_lock;
+	uint32_t flush_at_s; // delayed flush; 0: none. Under clock_lock
+	_Atomic uint32_t scan_next; // where the search for garbage goes on
+	_Atomic uint32_t overflow_next;
+	_Atomic uint32_t pending_segments;
+	_Atomic uint64_t pending_bytes;
+	struct job job[JOBS_MAX];
+};
+
+struct store_ctx {
+	_Alignas(2 * CACHE_LINE) struct store *s;
+	unsigned idx;
+	uint32_t seals_seen;
+	uint32_t sweep_pos, sweep_end; // our share of the segments to look at
+	uint32_t search_wait; // turns until we look again for garbage
+	int64_t debt_bytes; // reclamation that our stores still owe
+	_Atomic uint64_t stamp_count; // newest stamp without the ctx byte
+	struct tlab tlab[CLASS_COUNT];
+	stat_t stats[STORE_STAT_COUNT];
+};
+
+#define CTX_STAT(ctx, name) (&(ctx)->stats[STORE_STAT_##name])
+
+static inline struct item *item_at(const struct store *s, uint64_t off)
+{
+	return (struct item *)(s->base + off);
+}
+
+static inline uint64_t offset_of(const struct store *s, const struct item *it)
+{
+	return (uint64_t)((const uint8_t *)it - s->base);
+}
+
+static inline struct segment *segment_of(const struct store *s, uint64_t off)
+{
+	return &s->segment[(off - s->segments_off) >> s->segment_shift];
+}
+
+static inline uint64_t segment_off(const struct store *s, uint32_t idx)
+{
+	return s->segments_off + ((uint64_t)idx << s->segment_shift);
+}
+
+static inline uint32_t clock_now(const struct store *s)
+{
+	return atomic_load_explicit(&((struct store *)s)->now_s, memory_order_acquire);
+}
+
+static inline uint64_t flush_stamp_now(const struct store *s)
+{
+	return atomic_load_explicit(&((struct store *)s)->flush_stamp, memory_order_acquire);
+}
