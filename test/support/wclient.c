@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One worker without a NIC, and clients that speak to it in whole frames
+
+#include "support/wclient.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "support/eal.h"
+#include "support/frame.h"
+
+#define CONN_COUNT_MAX 256
+
+static _Atomic uint32_t open_count;
+
+struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
+{
+	struct store_conf sc = {.mem_limit_bytes = 64 << 20,
+		.item_size_max = 1 << 20,
+		.ctx_count_max = 1,
+		.now_s = 1000};
+	struct worker_conf c = {.trace_count = trace_count};
+	struct worker *w;
+	const char *err;
+
+	memcpy(c.net.mac, frame_our_mac, 6);
+	c.net.addr_count = 1;
+	c.net.addr[0] = FRAME_OUR_ADDR;
+	c.net.listener_count = 2;
+	c.net.listener[0] = (struct net_listener){FRAME_OUR_ADDR, FRAME_OUR_PORT, HDR_PROTO_TCP};
+	c.net.listener[1] = (struct net_listener){FRAME_OUR_ADDR, FRAME_OUR_PORT, HDR_PROTO_UDP};
+	c.net.mtu = 1500;
+	c.net.ttl = 64;
+	c.net.pool = eal_pool();
+	tcp_conf_default(&c.tcp);
+	c.tcp.conn_count_max = CONN_COUNT_MAX;
+	c.conn.conn_count_max = CONN_COUNT_MAX;
+	c.conn.max_connections = CONN_COUNT_MAX;
+	c.conn.open_count = &open_count;
+	c.conn.requests_per_event = 20;
+	c.conn.long_count = 8;
+	c.conn.out_limit = 256 << 10;
+	c.conn.udp_prefix_count = 1;
+	c.conn.udp_prefix[0] = (struct conn_prefix){0, 0, true};
+	c.conn.udp_reply_max_bytes = 1 << 20;
+	c.cmd.version = "test";
+	c.cmd.worker_count = 1;
+	c.cmd.start_s = 1000;
+	c.store = store_create(&sc, &err);
+	c.stats = stats_create();
+	c.cmd.stats = c.stats;
+	c.unix_us_at_zero = 1000000000;
+	CHECK(c.store && c.stats);
+	w = worker_create(&c, now_us);
+	CHECK(w);
+	return w;
+}
+
+struct rte_mbuf *wclient_udp(uint16_t src_port, const char *request)
+{
+	uint8_t payload[1400] = {0, 0, 0, 0, 0, 1, 0, 0};
+	size_t len = strlen(request);
+	struct frame f;
+
+	CHECK(len <= sizeof(payload) - 8);
+	memcpy(payload + 8, request, len);
+	frame_udp(&f, src_port, FRAME_OUR_PORT, payload, 8 + len);
+	return frame_mbuf(&f);
+}
+
+struct rte_mbuf *wclient_tcp(struct wclient *c, uint8_t flags, const char *text, size_t len)
+{
+	struct frame f;
+	uint8_t *tcp;
+
+	frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, text, len);
+	tcp = f.b + f.l4;
+	store_be32(tcp + 4, c->seq);
+	store_be32(tcp + 8, c->ack);
+	store_be16(tcp + 14, 65535);
+	frame_fix_l4(&f);
+	c->seq += (uint32_t)len + (flags & 3 ? 1 : 0);
+	return frame_mbuf(&f);
+}
+
+uint32_t wclient_input(struct wclient *c, unsigned count, const struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *tcp;
+	uint32_t len;
+	struct hdr h;
+
+	CHECK(hdr_parse(&h, frame, m->data_len, true) == HDR_IP4_TCP);
+	tcp = frame + h.l4_off;
+	len = h.l4_len - (uint32_t)(tcp[12] >> 4) * 4;
+	for (unsigned i = 0; i < count; i++)
+		if (c[i].port == h.dst_port)
+			c[i].ack = load_be32(tcp + 4) + len + (tcp[13] & 3 ? 1 : 0);
+	return len;
+}
