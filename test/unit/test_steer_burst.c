@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Steering by hash: who gets what, whose hash, full rings, order
+// support: steerfix frame eal
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "support/eal.h"
+#include "support/steerfix.h"
+
+static struct steer_tuple tuple_of(uint16_t src_port)
+{
+	return (struct steer_tuple){FRAME_PEER_ADDR, FRAME_OUR_ADDR, src_port, FRAME_OUR_PORT};
+}
+
+static void flows_follow_the_table(void **state)
+{
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 7, 64);
+	fix.conf.misc_worker = 6;
+	steerfix_open(&fix);
+	for (uint16_t port = 1; port < 400; port++) {
+		struct steer_tuple flow = tuple_of(port);
+		unsigned want = steerfix_bucket_worker(&fix, &flow);
+
+		frame_tcp(&f, port, FRAME_OUR_PORT, 0x10, "abc", 3);
+		assert_int_equal(steerfix_one(&fix, &f), want);
+		frame_udp(&f, port, FRAME_OUR_PORT, "abc", 3);
+		assert_int_equal(steerfix_one(&fix, &f), want);
+		frame_add_tag(&f, 0x8100, 5);
+		assert_int_equal(steerfix_one(&fix, &f), want);
+	}
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_sw_hash), 3 * 399);
+	steerfix_close(&fix);
+}
+
+static void buckets_can_move(void **state)
+{
+	struct steer_tuple flow = tuple_of(77);
+	struct steerfix fix;
+	struct frame f;
+	unsigned bucket;
+
+	steerfix_conf(&fix, 3, 64);
+	steerfix_open(&fix);
+	frame_udp(&f, 77, FRAME_OUR_PORT, NULL, 0);
+	bucket = steer_toeplitz(&fix.toeplitz, &flow) % STEER_BUCKETS;
+	for (unsigned w = 0; w < 3; w++) {
+		steer_table_set(fix.table, bucket, w);
+		assert_int_equal(steerfix_one(&fix, &f), w);
+	}
+	steerfix_close(&fix);
+}
+
+static void the_rest_goes_to_misc(void **state)
+{
+	struct steerfix fix;
+	struct frame f;
+	uint64_t count = 0;
+
+	steerfix_conf(&fix, 4, 64);
+	fix.conf.misc_worker = 2;
+	steerfix_open(&fix);
+	frame_arp(&f, 1, FRAME_PEER_ADDR, FRAME_OUR_ADDR);
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	frame_icmp(&f, 8, 0, 30); // echo
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	frame_icmp(&f, 3, 3, 10); // an error too short to tell
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	frame_tcp(&f, 1, 2, 2, "x", 1); // a fragment
+	store_be16(f.b + f.l3 + 6, 0x2000);
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	frame_ip4(&f, 47, "0123456789abcdef", 16);
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	frame_udp(&f, 1, 2, "x", 1);
+	store_be16(f.b + 12, 0x86dd);
+	assert_int_equal(steerfix_one(&fix, &f), 2);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_to_misc), 6);
+	// Cut anywhere.
+	frame_tcp(&f, 1, 2, 2, NULL, 0);
+	for (size_t len = 0; len < f.len; len++, count++)
+		assert_int_equal(steerfix_one_mbuf(&fix, frame_mbuf_bytes(f.b, len)), 2);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_to_misc), count);
+	steerfix_close(&fix);
+}
+
+static unsigned one_hashed(struct steerfix *fix, const struct frame *f, uint32_t hash)
+{
+	struct rte_mbuf *m = frame_mbuf(f);
+
+	m->hash.rss = hash;
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	return steerfix_one_mbuf(fix, m);
+}
+
+static void hash_of_the_nic(void **state)
+{
+	struct steer_tuple flow = tuple_of(9);
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 5, 64);
+	fix.conf.use_nic_hash = true;
+	fix.conf.misc_worker = 4;
+	steerfix_open(&fix);
+	frame_tcp(&f, 9, FRAME_OUR_PORT, 2, NULL, 0);
+	for (unsigned i = 0; i < 600; i++)
+		assert_int_equal(one_hashed(&fix, &f, 0xabcd0000 + i),
+			steer_table_get(fix.table, i % STEER_BUCKETS));
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_nic_hash), 600);
+	// Without the flag, in software.
+	assert_int_equal(steerfix_one(&fix, &f), steerfix_bucket_worker(&fix, &flow));
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_sw_hash), 1);
+	// A NIC hashes the addresses of ICMP and fragments too: not a flow of ours.
+	frame_icmp(&f, 8, 0, 30);
+	assert_int_equal(one_hashed(&fix, &f, 0), 4);
+	frame_tcp(&f, 9, FRAME_OUR_PORT, 2, NULL, 0);
+	store_be16(f.b + f.l3 + 6, 1);
+	assert_int_equal(one_hashed(&fix, &f, 0), 4);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_to_misc), 2);
+	steerfix_close(&fix);
+}
+
+static void hash_of_the_nic_only_when_told(void **state)
+{
+	struct steer_tuple flow = tuple_of(9);
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 5, 64);
+	steerfix_open(&fix);
+	frame_tcp(&f, 9, FRAME_OUR_PORT, 2, NULL, 0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(one_hashed(&fix, &f, i), steerfix_bucket_worker(&fix, &flow));
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_sw_hash), 5);
+	steerfix_close(&fix);
+}
+
+// With the NIC's packet type the headers are not read: here they are noise.
+static void packet_type_of_the_nic(void **state)
+{
+	static const struct {
+		uint32_t type;
+		bool trusted;
+	} row[] = {
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP, true},
+		{RTE_PTYPE_L2_ETHER_VLAN | RTE_PTYPE_L3_IPV4_EXT_UNKNOWN | RTE_PTYPE_L4_UDP, true},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4_EXT | RTE_PTYPE_L4_UDP, true},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_FRAG, false},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_ICMP, false},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_SCTP, false},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4, false},
+		{RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV6 | RTE_PTYPE_L4_TCP, false},
+		{RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP | RTE_PTYPE_TUNNEL_GRE, false},
+		{0, false},
+	};
+	struct steerfix fix;
+
+	steerfix_conf(&fix, 5, 64);
+	fix.conf.use_nic_hash = true;
+	steerfix_open(&fix);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct rte_mbuf *m = frame_mbuf_bytes("noise", 5);
+
+		m->packet_type = row[i].type;
+		m->hash.rss = 13; // bucket 13: worker 3
+		m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+		assert_int_equal(steerfix_one_mbuf(&fix, m), row[i].trusted ? 3 : 0);
+	}
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_nic_hash), 3);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_to_misc), 7);
+	steerfix_close(&fix);
+}
+
+static void hash_is_left_in_the_mbuf(void **state)
+{
+	struct steer_tuple flow = tuple_of(4242);
+	struct rte_mbuf *m, *out;
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 1, 64);
+	steerfix_open(&fix);
+	frame_udp(&f, 4242, FRAME_OUR_PORT, "x", 1);
+	m = frame_mbuf(&f);
+	steer_burst(fix.steer, &m, 1);
+	assert_int_equal(steerfix_take(&fix, 0, &out, 1), 1);
+	assert_true(out->ol_flags & RTE_MBUF_F_RX_RSS_HASH);
+	assert_int_equal(out->hash.rss, steer_toeplitz(&fix.toeplitz, &flow));
+	rte_pktmbuf_free(out);
+	steerfix_close(&fix);
+}
+
+// An ICMP error about a packet of ours, inside a frame from some router.
+static void error_about(struct frame *f, const struct frame *about, uint8_t type)
+{
+	uint8_t icmp[64] = {type, 1};
+
+	memcpy(icmp + 8, about->b + about->l3, 28);
+	frame_ip4(f, 1, icmp, 36);
+	frame_set_addrs(f, 0x0a0000fe, FRAME_OUR_ADDR);
+}
+
+static void icmp_errors_go_where_their_flow_is(void **state)
+{
+	struct frame f, sent;
+	struct steerfix fix;
+
+	steerfix_conf(&fix, 8, 64);
+	steerfix_open(&fix);
+	for (uint16_t port = 1; port < 200; port++) {
+		struct steer_tuple flow = tuple_of(port);
+		unsigned want = steerfix_bucket_worker(&fix, &flow);
+
+		if (port & 1)
+			frame_tcp(&sent, FRAME_OUR_PORT, port, 0x10, "x", 1);
+		else
+			frame_udp(&sent, FRAME_OUR_PORT, port, "x", 1);
+		frame_set_addrs(&sent, FRAME_OUR_ADDR, FRAME_PEER_ADDR);
+		error_about(&f, &sent, port & 2 ? 3 : 11);
+		assert_int_equal(steerfix_one(&fix, &f), want);
+	}
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_icmp_flow), 199);
+	steerfix_close(&fix);
+}
+
+static void frames_in_several_segments(void **state)
+{
+	struct steer_tuple flow = tuple_of(31);
+	struct steerfix fix;
+	uint8_t data[3000];
+	struct frame f;
+
+	steerfix_conf(&fix, 8, 64);
+	steerfix_open(&fix);
+	memset(data, 'j', sizeof(data));
+	frame_tcp(&f, 31, FRAME_OUR_PORT, 0x10, data, sizeof(data));
+	for (size_t cut = 1500; cut < 2000; cut += 100)
+		assert_int_equal(steerfix_one_mbuf(&fix, frame_mbuf_split(&f, cut)),
+			steerfix_bucket_worker(&fix, &flow));
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_sw_hash), 5);
+	steerfix_close(&fix);
+}
+
+static void full_rings_drop_the_newest(void **state)
+{
+	struct rte_mbuf *m[40], *out[64];
+	struct steerfix fix;
+	struct frame f;
+	uint16_t port = 1;
+
+	steerfix_conf(&fix, 2, 32); // 31 fit
+	steerfix_open(&fix);
+	for (unsigned i = 0; i < 40; i++) {
+		struct steer_tuple flow;
+
+		do
+			flow = tuple_of(port++);
+		while (steerfix_bucket_worker(&fix, &flow) != 1);
+		frame_udp(&f, flow.src_port, FRAME_OUR_PORT, NULL, 0);
+		m[i] = frame_mbuf(&f);
+	}
+	steer_burst(fix.steer, m, 25);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_drop_ring_full), 0);
+	steer_burst(fix.steer, m + 25, 15);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_drop_ring_full), 9);
+	assert_int_equal(steer_ring_full(fix.steer, 1), 9);
+	assert_int_equal(steer_ring_full(fix.steer, 0), 0);
+	assert_int_equal(eal_pool_in_use(), fix.mbufs_before + 31);
+	assert_int_equal(steerfix_take(&fix, 1, out, 64), 31);
+	for (unsigned i = 0; i < 31; i++)
+		assert_ptr_equal(out[i], m[i]);
+	rte_pktmbuf_free_bulk(out, 31);
+	steerfix_close(&fix);
+}
+
+static void whole_bursts_keep_their_order(void **state)
+{
+	unsigned got = 0, next[STEER_WORKERS_MAX] = {0};
+	struct rte_mbuf *m[STEER_BURST_MAX], *out[512];
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, STEER_WORKERS_MAX, 512);
+	steerfix_open(&fix);
+	for (unsigned burst = 0; burst < 8; burst++) {
+		for (unsigned i = 0; i < STEER_BURST_MAX; i++) {
+			frame_udp(&f, (uint16_t)(1 + i * 7 % 50), FRAME_OUR_PORT, "1234", 4);
+			store_be32(f.b + f.len - 4, burst * STEER_BURST_MAX + i);
+			m[i] = frame_mbuf(&f);
+		}
+		steer_burst(fix.steer, m, STEER_BURST_MAX);
+	}
+	for (unsigned w = 0; w < STEER_WORKERS_MAX; w++) {
+		unsigned n = steerfix_take(&fix, w, out, 512);
+
+		for (unsigned i = 0; i < n; i++) {
+			unsigned number = load_be32(rte_pktmbuf_mtod_offset(out[i], void *, 42));
+
+			assert_true(number >= next[w]);
+			next[w] = number + 1;
+			rte_pktmbuf_free(out[i]);
+		}
+		got += n;
+	}
+	assert_int_equal(got, 8 * STEER_BURST_MAX);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_rx_bursts), 8);
+	steer_burst(fix.steer, NULL, 0);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_empty_bursts), 1);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_rx_bursts), 8);
+	steerfix_close(&fix);
+}
+
+static void create_refuses_bad_configuration(void **state)
+{
+	struct steer_conf bad;
+	struct steer_table *other;
+	struct steerfix fix;
+
+	steerfix_conf(&fix, 2, 64);
+	steerfix_open(&fix);
+	other = steer_table_create(3);
+#define REFUSES(tab, change) \
+	do { \
+		bad = fix.conf; \
+		change; \
+		assert_null(steer_create(&bad, tab)); \
+	} while (0)
+	REFUSES(fix.table, bad.worker_count = 0);
+	REFUSES(fix.table, bad.worker_count = STEER_WORKERS_MAX + 1);
+	REFUSES(fix.table, bad.misc_worker = 2);
+	REFUSES(fix.table, bad.ring[1] = NULL);
+	REFUSES(NULL, (void)0);
+	REFUSES(other, (void)0); // a table for more workers than there are
+	REFUSES(fix.table, bad.policy = STEER_ROUNDROBIN; bad.flow_count_max = 0);
+	REFUSES(fix.table, bad.policy = STEER_ROUNDROBIN; bad.flow_count_max = STEER_FLOWS_MAX + 1);
+#undef REFUSES
+	steer_table_destroy(other);
+	steerfix_close(&fix);
+}
+
+static void rings(void **state)
+{
+	struct rte_ring *r;
+
+	eal_once();
+	assert_null(steer_ring_create("r", 0, SOCKET_ID_ANY));
+	assert_null(steer_ring_create("r", 1u << 21, SOCKET_ID_ANY));
+	assert_null(steer_closed_ring_create("r", 1, SOCKET_ID_ANY));
+	r = steer_ring_create("r", 100, SOCKET_ID_ANY);
+	assert_non_null(r);
+	assert_int_equal(rte_ring_get_capacity(r), 127);
+	assert_int_equal(rte_ring_is_prod_single(r), 1);
+	assert_int_equal(rte_ring_is_cons_single(r), 1);
+	assert_null(steer_ring_create("r", 100, SOCKET_ID_ANY));
+	rte_ring_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_follow_the_table),
+		cmocka_unit_test(buckets_can_move),
+		cmocka_unit_test(the_rest_goes_to_misc),
+		cmocka_unit_test(hash_of_the_nic),
+		cmocka_unit_test(hash_of_the_nic_only_when_told),
+		cmocka_unit_test(packet_type_of_the_nic),
+		cmocka_unit_test(hash_is_left_in_the_mbuf),
+		cmocka_unit_test(icmp_errors_go_where_their_flow_is),
+		cmocka_unit_test(frames_in_several_segments),
+		cmocka_unit_test(full_rings_drop_the_newest),
+		cmocka_unit_test(whole_bursts_keep_their_order),
+		cmocka_unit_test(create_refuses_bad_configuration),
+		cmocka_unit_test(rings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
