@@ -120,7 +120,7 @@ static int parse_listen_item(char *item, uint32_t *addr, uint16_t *port, char er
 	if (colon) {
 		*colon = '\0';
 		if (cfg_parse_u64(colon + 1, 1, 65535, &v, what))
-			return cfg_fail(err, "the port after '%.60s:' %s", item, what);
+			return cfg_fail(err, "the port of '%.60s': %s", item, what);
 	}
 	*port = (uint16_t)v;
 	if (!read_ip4(item, addr))
