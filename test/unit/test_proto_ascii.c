@@ -591,6 +591,36 @@ static void test_pieces_bad(void **state)
 		ascii_parse_piece(&req, (const uint8_t *)"set a 0 0", 9, &consumed), PARSE_CLOSE);
 }
 
+// A last key of 250 bytes with only the CR of its line end behind it is not too long; of 251
+// it is, at the latest when the LF comes.
+static void test_pieces_longest_key(void **state)
+{
+	static const char fits[] = "get a " K250 "\r", too_long[] = "get a " K250 "k\r";
+	struct request req;
+	size_t consumed, left;
+	bool last;
+
+	(void)state;
+	assert_int_equal(
+		ascii_parse_piece(&req, (const uint8_t *)fits, sizeof(fits) - 1, &consumed),
+		PARSE_OK);
+	assert_int_equal(consumed, 6);
+	left = sizeof(fits) - 1 - consumed;
+	assert_int_equal(ascii_parse_rest(&req, (const uint8_t *)fits + 6, left, &consumed, &last),
+		PARSE_MORE);
+	assert_int_equal(consumed, 0);
+	assert_int_equal(
+		ascii_parse_rest(&req, (const uint8_t *)K250 "\r\n", 252, &consumed, &last),
+		PARSE_OK);
+	assert_int_equal(req.key.len, 250);
+	assert_int_equal(
+		ascii_parse_piece(&req, (const uint8_t *)too_long, sizeof(too_long) - 1, &consumed),
+		PARSE_MORE);
+	assert_int_equal(consumed, sizeof(too_long) - 1);
+	assert_int_equal(
+		ascii_parse_rest(&req, (const uint8_t *)"\n", 1, &consumed, &last), PARSE_BAD);
+}
+
 static void test_format(void **state)
 {
 	static const uint64_t numbers[] = {0, 9, 10, 99, 100, 4294967295, 4294967296,
@@ -651,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_pipeline),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_pieces_bad),
+		cmocka_unit_test(test_pieces_longest_key),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_detect),
 	};
