@@ -66,7 +66,8 @@ def crowd(ctx, count):
     try:
         for _ in range(count):
             conns.append(ctx.tcp(timeout=15))
-        true(int(ctx.stat("curr_connections")) >= count, "curr_connections counts them")
+        wait_until("curr_connections counts them", 5,
+                   lambda: int(ctx.stat("curr_connections")) >= count)
         for turn in range(3):
             for i, conn in enumerate(conns):
                 conn.send(b"set crowd%d 0 0 9\r\n%04d.%04d\r\nget crowd%d\r\n" % (i, turn, i, i))
