@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Cycles per packet of steer_burst: hash of the NIC and in software, to 1, 2, 4 and 8 workers
+// support: eal frame
+//
+// One thread. Mbufs are built once; between bursts the rings are emptied, which is not
+// timed. Each figure is the median of RUNS runs; the figure without a worker count
+// is the worst of all counts.
+
+#include <rte_cycles.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "steer/steer.h"
+#include "support/eal.h"
+#include "support/frame.h"
+
+#define MBUFS 2048
+#define BURST 32
+#define RUNS 15
+#define PASSES 8 // over all mbufs, in one run
+#define WORKERS 8
+
+struct setup {
+	const char *name;
+	bool nic_hash;
+	bool nic_type; // the NIC says TCP over IPv4, too
+	enum steer_policy policy;
+};
+
+static struct rte_mbuf *mbuf[MBUFS];
+static struct rte_ring *ring[WORKERS];
+
+static void build_mbufs(void)
+{
+	static struct frame f;
+	struct rng rng;
+
+	rng_init(&rng, 1);
+	for (unsigned i = 0; i < MBUFS; i++) {
+		frame_tcp(&f, (uint16_t)rng_next(&rng), FRAME_OUR_PORT, 16, "get some_key\r\n", 14);
+		frame_set_addrs(&f, 0x0a000000 | rng_below(&rng, 1 << 20), FRAME_OUR_ADDR);
+		mbuf[i] = frame_mbuf(&f);
+	}
+}
+
+static void mark_mbufs(const struct setup *s)
+{
+	struct rng rng;
+
+	rng_init(&rng, 2);
+	for (unsigned i = 0; i < MBUFS; i++) {
+		mbuf[i]->ol_flags = s->nic_hash ? RTE_MBUF_F_RX_RSS_HASH : 0;
+		mbuf[i]->hash.rss = (uint32_t)rng_next(&rng);
+		mbuf[i]->packet_type =
+			s->nic_type ? RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_TCP : 0;
+	}
+}
+
+static void empty_rings(unsigned workers)
+{
+	void *out[BURST];
+
+	for (unsigned w = 0; w < workers; w++)
+		while (rte_ring_sc_dequeue_burst(ring[w], out, BURST, NULL) > 0)
+			;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+// Every flow enters the table, so that its segments are found there.
+static void open_flows(struct steer *steer, unsigned workers)
+{
+	for (unsigned flags = 2; flags <= 16; flags += 14)
+		for (unsigned i = 0; i < MBUFS; i++) {
+			rte_pktmbuf_mtod(mbuf[i], uint8_t *)[34 + 13] = (uint8_t)flags;
+			steer_burst(steer, &mbuf[i], 1);
+			empty_rings(workers);
+		}
+}
+
+static double measure(const struct setup *s, unsigned workers)
+{
+	struct steer_conf conf = {.worker_count = workers,
+		.policy = s->policy,
+		.use_nic_hash = s->nic_hash,
+		.flow_count_max = MBUFS,
+		.key = {3, 4}};
+	struct steer_table *table = steer_table_create(workers);
+	struct steer *steer;
+	double run[RUNS];
+
+	for (unsigned i = 0; i < sizeof(conf.rss_key); i++)
+		conf.rss_key[i] = (uint8_t)(i * 29 + 5);
+	for (unsigned w = 0; w < workers; w++)
+		conf.ring[w] = ring[w];
+	steer = steer_create(&conf, table);
+	CHECK(steer);
+	if (s->policy == STEER_ROUNDROBIN)
+		open_flows(steer, workers);
+	for (unsigned r = 0; r < RUNS; r++) {
+		uint64_t cycles = 0;
+
+		mark_mbufs(s);
+		for (unsigned i = 0; i < PASSES * MBUFS; i += BURST) {
+			uint64_t start = rte_rdtsc_precise();
+
+			steer_burst(steer, mbuf + i % MBUFS, BURST);
+			cycles += rte_rdtsc_precise() - start;
+			empty_rings(workers);
+		}
+		run[r] = (double)cycles / (PASSES * MBUFS);
+	}
+	CHECK(stat_read(&steer_stats(steer)[STEER_STAT_drop_ring_full]) == 0);
+	steer_destroy(steer);
+	steer_table_destroy(table);
+	qsort(run, RUNS, sizeof(run[0]), by_value);
+	return run[RUNS / 2];
+}
+
+int main(void)
+{
+	static const struct setup setup[] = {
+		{"nic_hash", true, false, STEER_HASH},
+		{"nic_hash_and_type", true, true, STEER_HASH},
+		{"sw_hash", false, false, STEER_HASH},
+		{"roundrobin", false, false, STEER_ROUNDROBIN},
+	};
+
+	eal_once();
+	build_mbufs();
+	for (unsigned w = 0; w < WORKERS; w++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "bench-%u", w);
+		ring[w] = steer_ring_create(name, 1024, SOCKET_ID_ANY);
+		CHECK(ring[w]);
+	}
+	for (unsigned i = 0; i < sizeof(setup) / sizeof(setup[0]); i++) {
+		double worst = 0;
+
+		for (unsigned workers = 1; workers <= WORKERS; workers *= 2) {
+			double cycles = measure(&setup[i], workers);
+
+			printf("steer.%s.%u_workers.cycles_per_packet %.1f\n", setup[i].name,
+				workers, cycles);
+			worst = cycles > worst ? cycles : worst;
+		}
+		printf("steer.%s.cycles_per_packet %.1f\n", setup[i].name, worst);
+	}
+	return 0;
+}
