@@ -20,15 +20,12 @@ static bool is_gone_now(const struct store *s, const struct item *it)
 	return item_is_gone(it, clock_now(s), flush_stamp_now(s));
 }
 
-// Eviction keeps what was hit since the last look, up to half of what it walks:
-// so each segment brings something.
-static bool is_worth_moving(
-	const struct store *s, const struct job *j, const struct item *it, uint32_t size)
+// Eviction keeps what was hit since the last look, within the job's limit.
+static bool is_worth_moving(const struct job *j, const struct item *it, uint32_t size)
 {
 	if (j->mode == JOB_COMPACT)
 		return true;
-	return j->mode == JOB_EVICT && !j->keep_none && (item_bits(it) & ITEM_FREQ_MASK) &&
-	       j->kept_bytes + size <= s->segment_size / 2;
+	return j->mode == JOB_EVICT && (item_bits(it) & ITEM_FREQ_MASK) && j->keep_bytes >= size;
 }
 
 static uint8_t bits_after_move(const struct job *j, uint8_t bits)
@@ -36,6 +33,12 @@ static uint8_t bits_after_move(const struct job *j, uint8_t bits)
 	if (j->mode == JOB_EVICT && (bits & ITEM_FREQ_MASK))
 		bits -= ITEM_FREQ_ONE;
 	return bits;
+}
+
+static void moved(struct job *j, uint32_t size, uint32_t *moved_bytes)
+{
+	j->keep_bytes -= size < j->keep_bytes ? size : j->keep_bytes;
+	*moved_bytes += size;
 }
 
 static struct item *copy_alloc(struct store_ctx *ctx, uint32_t size)
@@ -111,8 +114,7 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 	segment_settle(ctx, copy, slot ? it->stamp : 0, false);
 	if (slot) {
 		record_kill(s, it);
-		j->kept_bytes += size;
-		*moved_bytes += size;
+		moved(j, size, moved_bytes);
 	}
 	return DRAIN_DONE;
 }
@@ -130,7 +132,7 @@ static enum drain_result drain_item(
 			j->exp_min = exptime;
 		return DRAIN_DONE;
 	}
-	if (is_worth_moving(ctx->s, j, it, size)) {
+	if (is_worth_moving(j, it, size)) {
 		result = move_item(ctx, j, it, hash, size, moved_bytes);
 		if (result == DRAIN_DONE || j->mode == JOB_COMPACT)
 			return result;
@@ -172,8 +174,7 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 		return DRAIN_RETRY;
 	record_kill(s, frag);
 	record_kill(s, owner);
-	j->kept_bytes += size;
-	*moved_bytes += size + owner_size;
+	moved(j, size + owner_size, moved_bytes);
 	return DRAIN_DONE;
 }
 
@@ -191,7 +192,7 @@ static enum drain_result drain_fragment(struct store_ctx *ctx, struct job *j, st
 		return unlink_word(ctx, owner, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
 	if (j->mode == JOB_SWEEP)
 		return DRAIN_DONE;
-	if (is_worth_moving(s, j, owner, item_record_size(frag))) {
+	if (is_worth_moving(j, owner, item_record_size(frag))) {
 		result = move_fragment(ctx, j, frag, owner, &pos, moved_bytes);
 		if (result != DRAIN_NO_ROOM || j->mode == JOB_COMPACT)
 			return result;

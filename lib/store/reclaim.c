@@ -14,16 +14,21 @@
 #define SEARCH_SEGMENTS 512 // looked at for garbage per search
 #define RETIRE_MAX 8 // dead segments given back per search
 #define SWEEP_LOOKS 32 // segments looked at for expiry per turn
-#define PAY_QUANTA_MAX 4 // per allocation
+#define PAY_QUANTA_MIN 4 // most quanta per allocation, and
+#define PAY_BYTES_PER_QUANTUM 1024 // one more for so many bytes
+#define KEEP_CREDIT_SEGMENTS 4
+#define TARGET_SLACK 4
 #define SEARCH_WAIT_TURNS 64 // after a search without result
 #define URGENT_QUANTA 16
 
 void reclaim_init(struct store *s)
 {
 	uint32_t per_segment = s->segment_size / (STORE_FRAGMENT_LEN + 512);
-	// 64 of the largest whole values between two turns, and one largest item.
-	uint32_t target = RESERVED_SEGMENTS + (64 + per_segment - 1) / per_segment + 1;
-	uint32_t item = RESERVED_SEGMENTS + 2 + s->item_size_max / s->segment_size * 5 / 4;
+	// 64 of the largest whole values between two turns, and one largest item. Slack: what
+	// is open, and what jobs have begun.
+	uint32_t target = RESERVED_SEGMENTS + TARGET_SLACK + (64 + per_segment - 1) / per_segment;
+	uint32_t item =
+		RESERVED_SEGMENTS + TARGET_SLACK + s->item_size_max / s->segment_size * 5 / 4;
 
 	if (target < item)
 		target = item;
@@ -41,6 +46,7 @@ void reclaim_init(struct store *s)
 	for (unsigned i = 0; i < JOBS_MAX; i++)
 		s->job[i].segment = NO_SEGMENT;
 	atomic_init(&s->sweep_next, s->segment_count);
+	atomic_init(&s->keep_credit, s->segment_size * KEEP_CREDIT_SEGMENTS);
 }
 
 void reclaim_new_second(struct store *s)
@@ -104,10 +110,10 @@ static bool job_claim(struct store *s, struct job *j, struct segment *g, enum jo
 		return false;
 	j->segment = (uint32_t)(g - s->segment);
 	j->off = 0;
-	j->kept_bytes = 0;
+	j->keep_bytes = 0;
 	j->exp_min = UINT32_MAX;
 	j->mode = mode;
-	j->keep_none = false;
+
 	// From here on a touch lowers it again by itself.
 	if (mode == JOB_SWEEP)
 		atomic_store_explicit(&g->exp_min, UINT32_MAX, memory_order_relaxed);
@@ -220,6 +226,30 @@ static bool is_critical(const struct store *s)
 	       s->target_base / 2;
 }
 
+// Eviction may move half of what it walks, so that it always brings something. What
+// one segment leaves of that another may use: hot items stand together.
+static uint32_t keep_budget_take(struct store *s)
+{
+	uint32_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), take;
+
+	do {
+		take = credit < s->segment_size / 2 ? credit : s->segment_size / 2;
+	} while (!atomic_compare_exchange_weak_explicit(&s->keep_credit, &credit, credit - take,
+		memory_order_relaxed, memory_order_relaxed));
+	return s->segment_size / 2 + take;
+}
+
+static void keep_budget_give(struct store *s, uint32_t bytes)
+{
+	uint32_t most = s->segment_size * KEEP_CREDIT_SEGMENTS;
+	uint32_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), sum;
+
+	do {
+		sum = credit + bytes < most ? credit + bytes : most;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&s->keep_credit, &credit, sum, memory_order_relaxed, memory_order_relaxed));
+}
+
 // Find something to reclaim: dead segments first, then expired items, garbage,
 // and last the oldest items.
 static bool job_start(struct store_ctx *ctx, struct job *j, int64_t *gained)
@@ -245,7 +275,7 @@ static bool job_start(struct store_ctx *ctx, struct job *j, int64_t *gained)
 	g = oldest(s);
 	if (!g || !job_claim(s, j, g, JOB_EVICT))
 		return false;
-	j->keep_none = is_critical(s);
+	j->keep_bytes = is_critical(s) ? 0 : keep_budget_take(s);
 	return true;
 }
 
@@ -259,6 +289,8 @@ static void job_end(struct store_ctx *ctx, struct job *j, bool complete)
 
 	if (j->mode == JOB_SWEEP)
 		atomic_lower(&g->exp_min, j->exp_min);
+	else if (j->mode == JOB_EVICT)
+		keep_budget_give(s, j->keep_bytes);
 	spin_lock(&s->pool_lock);
 	if (empty)
 		segment_to_limbo(s, g);
@@ -419,11 +451,13 @@ void reclaim_turn(struct store_ctx *ctx)
 
 void reclaim_pay(struct store_ctx *ctx, uint32_t size)
 {
-	// A quarter more than is taken, for what alignment and closed buffers waste.
-	ctx->debt_bytes += size + size / 4 + ITEM_HEADER_LEN;
+	unsigned most = PAY_QUANTA_MIN + size / PAY_BYTES_PER_QUANTUM;
+
+	// Half more than is taken, for what the ends of segments and buffers waste.
+	ctx->debt_bytes += size + size / 2 + ITEM_HEADER_LEN;
 	if (ctx->debt_bytes > ctx->s->segment_size)
 		ctx->debt_bytes = ctx->s->segment_size;
-	for (unsigned n = 0; n < PAY_QUANTA_MAX && ctx->debt_bytes > 0; n++) {
+	for (unsigned n = 0; n < most && ctx->debt_bytes > 0; n++) {
 		int64_t gained = 0;
 		bool search = may_search(ctx);
 

@@ -91,10 +91,9 @@ struct job {
 	_Alignas(CACHE_LINE) spinlock_t lock; // who works on it now
 	uint32_t segment; // NO_SEGMENT: no job
 	uint32_t off; // next record
-	uint32_t kept_bytes; // moved by eviction so far
+	uint32_t keep_bytes; // that eviction may still move
 	uint32_t exp_min; // over the items that a sweep left
 	enum job_mode mode;
-	bool keep_none; // eviction in need: move nothing
 };
 
 struct bucket;
@@ -148,6 +147,7 @@ struct store {
 	_Atomic uint32_t overflow_next;
 	_Atomic uint32_t pending_segments;
 	_Atomic uint64_t pending_bytes;
+	_Atomic uint32_t keep_credit; // bytes that eviction might have moved and did not
 	struct job job[JOBS_MAX];
 };
 
