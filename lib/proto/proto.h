@@ -121,6 +121,9 @@ bool request_next_key(struct request *req, struct slice *key);
 //   PARSE_BAD   *last is true: reply req->error, drop *consumed bytes, the line is over.
 //               A bad key in an earlier piece shows here, when the line's end came.
 //   PARSE_CLOSE (ascii_parse_piece) not a get-family line.
+//
+// The first piece must be long enough for the exptime of a gat. Of a line that is run in
+// pieces, keys in front of a bad one may have been answered before the error.
 enum parse_status ascii_parse_piece(
 	struct request *req, const uint8_t *buf, size_t len, size_t *consumed);
 enum parse_status ascii_parse_rest(

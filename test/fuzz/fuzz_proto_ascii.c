@@ -94,7 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else {
 			check_ok(req, data, req.line_len);
 			n = req.line_len / 2;
-			if (op_is_get(req.op) && n > 8 && !memchr(data, '\0', req.line_len))
+			// The first piece has to hold the exptime of a gat.
+			if (op_is_get(req.op) && n > (size_t)(req.args.p - data) &&
+				!memchr(data, '\0', req.line_len))
 				check_pieces(req, data, req.line_len, n);
 		}
 		n = req.line_len;
