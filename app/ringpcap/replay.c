@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "follow.h"
 #include "pcap/pcapf.h"
 #include "rig.h"
 
@@ -17,6 +18,7 @@ struct replay {
 	const char *filter;
 	uint64_t linger_ms;
 	bool counters;
+	struct follow *follow;
 	struct pcapf_writer *out;
 	uint64_t first_ns; // time of the first packet
 	uint64_t now_us; // clock of the worker
@@ -158,9 +160,37 @@ static void write_reply(void *arg, const uint8_t *frame, uint32_t len, uint64_t 
 	struct replay *c = arg;
 	struct pcapf_err err;
 
+	follow_replayed_server(c->follow, frame, len);
 	if (c->out && pcapf_write(c->out, c->first_ns + (now_us - RIG_START_US) * 1000, frame, len,
 			      &err) != 0)
 		fatal("%s", err.text);
+}
+
+static void replay_one(struct replay *c, struct rig *rig, const struct pcapf_pkt *pkt)
+{
+	static uint8_t frame[PCAPF_SNAPLEN_MAX];
+	uint64_t at_us = RIG_START_US;
+
+	// On the loopback device all MAC addresses are the same.
+	if (pkt->len >= 12 && memcmp(pkt->data + 6, c->rig.mac, 6) == 0 &&
+		memcmp(pkt->data, c->rig.mac, 6) != 0) {
+		follow_captured_server(c->follow, pkt->data, pkt->len);
+		return;
+	}
+	// A clock that was set back stands still for us.
+	if (pkt->ts_ns > c->first_ns)
+		at_us += (pkt->ts_ns - c->first_ns) / 1000;
+	if (at_us > c->now_us) {
+		rig_advance(rig, at_us);
+		c->now_us = at_us;
+	}
+	memcpy(frame, pkt->data, pkt->len);
+	if (!follow_client(c->follow, frame, pkt->len)) {
+		rig_advance(rig, c->now_us); // its SYN came in the same burst
+		follow_client(c->follow, frame, pkt->len);
+	}
+	if (!rig_input(rig, frame, pkt->len))
+		c->skipped_count++;
 }
 
 // All packets of the input. Returns 0, or -1 and a message when it ends in an error:
@@ -172,8 +202,6 @@ static int replay_all(struct replay *c, struct pcapf_reader *in, struct rig **ri
 	int rc;
 
 	while ((rc = pcapf_next(in, &pkt, &err)) == 1) {
-		uint64_t at_us;
-
 		if (!*rig) {
 			c->first_ns = pkt.ts_ns;
 			c->rig.unix_us =
@@ -181,16 +209,7 @@ static int replay_all(struct replay *c, struct pcapf_reader *in, struct rig **ri
 			*rig = rig_create(&c->rig, write_reply, c);
 			c->now_us = RIG_START_US;
 		}
-		// A clock that was set back stands still for us.
-		at_us = RIG_START_US;
-		if (pkt.ts_ns > c->first_ns)
-			at_us += (pkt.ts_ns - c->first_ns) / 1000;
-		if (at_us > c->now_us) {
-			rig_advance(*rig, at_us);
-			c->now_us = at_us;
-		}
-		if (!rig_input(*rig, pkt.data, pkt.len))
-			c->skipped_count++;
+		replay_one(c, *rig, &pkt);
 		rig_print_trace(*rig);
 	}
 	if (rc != 0)
@@ -218,6 +237,9 @@ int replay_main(int argc, char **argv)
 	if (!c.rig.has_mac)
 		find_mac(&c);
 	in = open_input(&c);
+	c.follow = follow_create();
+	if (!c.follow)
+		fatal("out of memory");
 	if (c.out_path && !(c.out = pcapf_create(c.out_path, true, &err)))
 		fatal("%s", err.text);
 	rc = replay_all(&c, in, &rig);
@@ -232,6 +254,7 @@ int replay_main(int argc, char **argv)
 	if (c.skipped_count > 0)
 		fprintf(stderr, "ringpcap: %" PRIu64 " packets were too long and skipped\n",
 			c.skipped_count);
+	follow_destroy(c.follow);
 	if (c.out && pcapf_finish(c.out, &err) != 0)
 		fatal("%s", err.text);
 	return rc == 0 ? 0 : 1;
