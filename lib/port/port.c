@@ -40,28 +40,34 @@ static int fail(char err[PORT_ERR_SIZE], const struct port *p, const char *what,
 	return rc;
 }
 
-int port_queue_limits(uint16_t port_id, uint16_t *rx, uint16_t *tx)
+static bool name_is_one_of(const char *name, const char *const *list)
 {
+	for (; *list; list++)
+		if (strcmp(name, *list) == 0)
+			return true;
+	return false;
+}
+
+int port_limits(uint16_t port_id, struct port_limits *limits)
+{
+	// Without RSS, but the kernel below keeps a flow on one queue: AF_PACKET's fanout
+	// group hashes flows, AF_XDP and TAP get the kernel's queue choice.
+	static const char *const spreading[] = {"net_af_packet", "net_af_xdp", "net_tap", NULL};
+	// Their queues are made with the device (qpairs=, queue_count=).
+	static const char *const fixed[] = {"net_af_packet", "net_af_xdp", NULL};
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(port_id, &info);
 
 	if (rc)
 		return rc;
-	*rx = info.max_rx_queues;
-	*tx = info.max_tx_queues;
+	*limits = (struct port_limits){
+		.rx_queue_max = info.max_rx_queues,
+		.tx_queue_max = info.max_tx_queues,
+		.spreads_flows = (info.flow_type_rss_offloads & PORT_RSS_HF) ||
+				 name_is_one_of(info.driver_name, spreading),
+		.rx_queues_fixed = name_is_one_of(info.driver_name, fixed),
+	};
 	return 0;
-}
-
-// These drivers keep the packets of a flow on one queue without offering RSS:
-// AF_PACKET by its fanout group's flow hash, AF_XDP and TAP by the kernel's queue choice.
-static bool driver_spreads_flows(const char *driver)
-{
-	static const char *const names[] = {"net_af_packet", "net_af_xdp", "net_tap"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(driver, names[i]) == 0)
-			return true;
-	return false;
 }
 
 static void choose_offloads(const struct port_conf *conf, const struct rte_eth_dev_info *info,
@@ -77,8 +83,6 @@ static void choose_offloads(const struct port_conf *conf, const struct rte_eth_d
 	p->tx_cksum_ip4 = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 	p->tx_cksum_tcp = tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 	p->tx_cksum_udp = tx & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-	if (p->rx_queue_count > 1)
-		p->spreads_flows = driver_spreads_flows(info->driver_name);
 	if ((info->flow_type_rss_offloads & PORT_RSS_HF) == 0 ||
 		(info->hash_key_size != 0 && info->hash_key_size != PORT_RSS_KEY_LEN))
 		return;
@@ -88,8 +92,6 @@ static void choose_offloads(const struct port_conf *conf, const struct rte_eth_d
 		.rss_hf = info->flow_type_rss_offloads & PORT_RSS_HF,
 	};
 	eth->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	if (p->rx_queue_count > 1)
-		p->spreads_flows = true;
 	// The hash is only worth something with our key: steering must agree with software.
 	if ((rx & RTE_ETH_RX_OFFLOAD_RSS_HASH) && info->hash_key_size) {
 		eth->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_RSS_HASH;

@@ -36,15 +36,20 @@ struct port {
 	int socket_id;
 	uint16_t rx_queue_count; // granted
 	uint16_t tx_queue_count;
-	bool spreads_flows; // packets of a flow stay on one RX queue, flows differ: RSS, or fanout
 	bool rss_hash; // mbufs carry a Toeplitz hash made with conf.rss_key
 	bool rx_cksum; // mbufs tell whether checksums are good
 	bool tx_cksum_ip4, tx_cksum_tcp, tx_cksum_udp;
 	stat_t *stat; // PORT_STAT_COUNT, written by port_stats_update
 };
 
-// Most RX and TX queues the device offers.
-int port_queue_limits(uint16_t port_id, uint16_t *rx, uint16_t *tx);
+// What a device offers, before it is configured.
+struct port_limits {
+	uint16_t rx_queue_max;
+	uint16_t tx_queue_max;
+	bool spreads_flows; // with more than one RX queue: a flow stays on its queue
+	bool rx_queues_fixed; // packets arrive on all rx_queue_max queues, whatever is configured
+};
+int port_limits(uint16_t port_id, struct port_limits *limits);
 
 // Configure and set up all queues.
 int port_open(
