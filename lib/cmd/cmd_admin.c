@@ -33,8 +33,8 @@ void cmd_flush_all_run(struct cmd *c, struct request *req, struct chunkq *out)
 		cmd_reply_line(out, "CLIENT_ERROR flush_all not allowed", req->noreply);
 		return;
 	}
-	// No delay, 0 and negative ones: at once. Else relative or absolute, as an exptime.
-	if (req->has_exptime && req->exptime > 0)
+	// Relative or absolute, as an exptime. No delay, 0 and what is past: at once.
+	if (req->has_exptime)
 		at_s = cmd_exptime(c, req->exptime, store_now_s(c->ctx));
 	store_flush(c->ctx, at_s);
 	cmd_reply_line(out, "OK", req->noreply);

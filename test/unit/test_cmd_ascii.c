@@ -304,6 +304,35 @@ static void test_cas_unique(void **state)
 	session_destroy(s);
 }
 
+// The hash that prefetching keeps in the request is that of the first key, and of no other.
+static void test_prefetch_then_get(void **state)
+{
+	static const char line[] = "get a b c d e f g h i j a\r\n";
+	struct session *s = session_create(NULL);
+	struct cmd *c = session_cmd(s);
+	uint8_t got[256] = {};
+	struct request req;
+	struct chunkq out;
+
+	(void)state;
+	ask(s, "set a 0 0 1\r\nx\r\nset b 0 0 1\r\ny\r\nset i 0 0 1\r\nz\r\n");
+	chunkq_init(&out, session_pool(s));
+	assert_int_equal(ascii_parse(&req, (const uint8_t *)line, sizeof(line) - 1), PARSE_OK);
+	cmd_prefetch_bucket(c, &req);
+	cmd_prefetch_item(c, &req);
+	assert_true(req.hashed);
+	assert_int_equal(cmd_run(c, &req, &out, 9999), CMD_DONE);
+	chunkq_read(&out, got, sizeof(got) - 1);
+	assert_string_equal((char *)got, A "VALUE b 0 1\r\ny\r\nVALUE i 0 1\r\nz\r\n" A "END\r\n");
+	chunkq_clear(&out);
+	// Without a key there is nothing to fetch.
+	assert_int_equal(ascii_parse(&req, (const uint8_t *)"gat 0\r\n", 7), PARSE_OK);
+	cmd_prefetch_bucket(c, &req);
+	cmd_prefetch_item(c, &req);
+	assert_false(req.hashed);
+	session_destroy(s);
+}
+
 static void feed_value(struct session *s, const char *line, char fill, size_t len)
 {
 	char *value = malloc(len + 2);
@@ -407,8 +436,10 @@ static void test_flush_all_delay(void **state)
 		"STORED\r\nOK\r\n" A "END\r\n");
 	session_tick(s, SESSION_START_S + 8);
 	assert_string_equal(ask(s, "get a\r\n"), A "END\r\n");
+	// What is stored while it is pending goes as well (observed).
+	assert_string_equal(ask(s, "set b 0 0 1\r\nx\r\n"), "STORED\r\n");
 	session_tick(s, SESSION_START_S + 11);
-	assert_string_equal(ask(s, "get a\r\n"), "END\r\n");
+	assert_string_equal(ask(s, "get a b\r\n"), "END\r\n");
 	// A later flush_all replaces one that is pending.
 	assert_string_equal(ask(s, "set a 0 0 1\r\nx\r\nflush_all 5\r\nflush_all 100\r\n"),
 		"STORED\r\nOK\r\nOK\r\n");
@@ -482,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_arithmetic),
 		cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_cas_unique),
+		cmocka_unit_test(test_prefetch_then_get),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_append_too_large),
 		cmocka_unit_test(test_value_sizes),
