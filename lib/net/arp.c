@@ -32,8 +32,7 @@ static bool arp_send(struct net *net, const struct net_path *path, uint16_t op, 
 
 	if (!m)
 		return false;
-	p = (uint8_t *)rte_pktmbuf_append(m, HDR_ARP_LEN);
-	DCHECK(p); // conf_ok: the data room holds an MTU
+	p = (uint8_t *)rte_pktmbuf_append(m, HDR_ARP_LEN); // fits: conf_ok wants room for an MTU
 	store_be16(p + ARP_HTYPE, 1);
 	store_be16(p + ARP_PTYPE, HDR_ETHERTYPE_IP4);
 	p[ARP_HLEN] = 6;

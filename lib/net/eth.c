@@ -128,12 +128,13 @@ uint8_t *eth_prepend(struct net *net, struct rte_mbuf *m, const struct net_path 
 {
 	uint16_t l2_len = HDR_ETH_LEN + (path->tagged ? HDR_VLAN_LEN : 0);
 	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, l2_len + l3_len);
-	uint8_t *l3 = p + l2_len;
+	uint8_t *l3;
 
 	if (unlikely_(!p)) {
 		net_drop(net, m, NET_STAT_tx_no_headroom);
 		return NULL;
 	}
+	l3 = p + l2_len;
 	// What was received stays behind; where the data lives does not change.
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	m->tx_offload = 0;
