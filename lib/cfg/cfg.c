@@ -134,6 +134,10 @@ int cfg_set(struct cfg *cfg, const struct cfg_opt *opt, const char *text, struct
 	void *field = (char *)cfg + opt->offset;
 	unsigned *seen_line = &seen->line[opt - cfg_opts];
 
+	// Else a value could add lines to what cfg_print_effective writes.
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return cfg_fail(err, "'%.40s' holds a control character", text);
 	// A list replaces that of an earlier source, and grows within its own.
 	if (opt->type->is_list && *seen_line == 0)
 		memset(field, 0, opt->size);
@@ -154,6 +158,13 @@ int cfg_eal_add(struct cfg *cfg, char err[CFG_ERR_SIZE], const char *a, size_t a
 	memcpy(eal->arg[eal->count] + a_len, b, b_len);
 	eal->arg[eal->count++][a_len + b_len] = '\0';
 	return 0;
+}
+
+size_t cfg_eal_key_len(const char *text)
+{
+	if (*text == '-' || *text == '_')
+		return 0;
+	return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 }
 
 int cfg_eal_split(struct cfg *cfg, const char *text, char err[CFG_ERR_SIZE])

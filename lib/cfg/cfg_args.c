@@ -46,7 +46,7 @@ static const struct flag flags[] = {
 	{'B', true, FLAG_PROTOCOL, "protocol", NULL},
 	{'o', true, FLAG_EXTENDED, "extended", NULL},
 	{'a', true, FLAG_IGNORED, "unix-mask", "there is no Unix socket"},
-	{'A', false, FLAG_IGNORED, "enable-shutdown", "there is no shutdown command"},
+	{'A', false, FLAG_IGNORED, "enable-shutdown", "the shutdown command stays disabled"},
 	{'d', false, FLAG_IGNORED, "daemon", "the process stays in the foreground"},
 	{'r', false, FLAG_IGNORED, "enable-coredumps", "the core limit stays as it is"},
 	{'u', true, FLAG_IGNORED, "user", "the user is not changed"},
@@ -175,8 +175,10 @@ static enum cfg_action run_flag(
 	case FLAG_VERSION:
 		return CFG_VERSION;
 	case FLAG_PROTOCOL:
-		if (strcmp(value, "auto") != 0)
-			return fail_at(r, name, "both protocols are always served: only 'auto'");
+		if (strcmp(value, "auto") == 0)
+			warn_ignored(r, name, "only the ASCII protocol is served");
+		else if (strcmp(value, "ascii") != 0)
+			return fail_at(r, name, "only the ASCII protocol is served");
 		return CFG_RUN;
 	case FLAG_EXTENDED:
 		return take_extended(r, value);

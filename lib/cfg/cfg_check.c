@@ -28,11 +28,6 @@ static int check_server(const struct cfg *cfg, char *err)
 			      "address that no other host and no kernel interface uses");
 	if (s->tcp_port == 0 && s->udp_port == 0)
 		return cfg_fail(err, WHERE "tcp-port and udp-port are both 0: nothing to serve");
-	if (s->connections < s->threads)
-		return cfg_fail(err,
-			WHERE
-			"connections (%u) are shared out to threads (%u): set at least as many",
-			s->connections, s->threads);
 	// A port of its own that equals the common one names the same listener twice.
 	for (unsigned i = 0; i < s->listen.count; i++)
 		for (unsigned j = 0; j < s->listen.count; j++)

@@ -39,7 +39,8 @@ static char *trim(char *s)
 	return s;
 }
 
-// A comment is a line of its own, or '#' after a blank: a value may hold ';' and '#'.
+// A comment is a line of its own, or '#' after a blank or the first '=': a value may
+// hold ';' and '#'.
 static void cut_comment(char *s)
 {
 	if (*s == '#' || *s == ';') {
@@ -85,7 +86,7 @@ static int take_eal(struct reader *r, const char *key, const char *value)
 
 	if (strcmp(key, "args") == 0)
 		return cfg_eal_split(r->cfg, value, what) ? fail_at(r, what) : 0;
-	if (key[0] == '-' || key[strcspn(key, " \t")])
+	if (key[0] == '-' || cfg_eal_key_len(key) != key_len)
 		return fail_at(r, "an EAL option is written without dashes, as: vdev = net_null0");
 	if (key_len == 1) {
 		ret = cfg_eal_add(r->cfg, what, "-", 1, key, 1);
@@ -109,6 +110,8 @@ static int take_entry(struct reader *r, char *s)
 	if (eq) {
 		*eq = '\0';
 		value = trim(eq + 1);
+		if (*value == '#')
+			*value = '\0';
 	}
 	key = trim(s);
 	if (!*key)
@@ -147,6 +150,18 @@ static int take_entry(struct reader *r, char *s)
 	return 0;
 }
 
+// Any but a tab, and CR at the end of the line.
+static bool has_control(const char *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		if ((c < 0x20 && c != '\t' && !(c == '\r' && i + 1 == n)) || c == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 int cfg_load_text(
 	struct cfg *cfg, const char *path, const char *text, size_t len, char err[CFG_ERR_SIZE])
 {
@@ -159,8 +174,8 @@ int cfg_load_text(
 		int ret = 0;
 
 		r.line++;
-		if (memchr(text, '\0', n))
-			return fail_at(&r, "a NUL byte: this is not a text file");
+		if (has_control(text, n))
+			return fail_at(&r, "a control character: this is not a text file");
 		if (!cfg_copy(buf, sizeof(buf), text, n))
 			return fail_at(&r, "the line is longer than 4095 bytes");
 		text += nl ? n + 1 : n;

@@ -8,6 +8,8 @@
 
 #include "cfg/cfg_table.h"
 
+#define HELP_INDENT "          "
+
 static void print_metavar(FILE *out, const struct cfg_opt *opt)
 {
 	if (opt->type->metavar) {
@@ -81,10 +83,11 @@ static void print_help_option(FILE *out, const struct cfg_opt *opt)
 		fputs(strcmp(opt->def, "true") == 0 ? "false" : "true", out);
 	else
 		print_metavar(out, opt);
-	fputs("  (", out);
+	fputc('\n', out);
+	print_wrapped(out, HELP_INDENT, opt->help, 79);
+	fputs(HELP_INDENT "(", out);
 	print_facts(out, opt);
 	fputs(")\n", out);
-	print_wrapped(out, "          ", opt->help, 79);
 }
 
 void cfg_print_help(FILE *out)
@@ -113,16 +116,27 @@ static void print_value(FILE *out, const struct cfg *cfg, const struct cfg_opt *
 	opt->type->print(out, opt, (const char *)cfg + opt->offset);
 }
 
-// --key=value as key = value, which may hold blanks; anything else as it is.
-static void print_eal(FILE *out, const char *arg)
+// EAL arguments so that they read back to the same: -k value and --key=value as
+// "key = value", which may hold blanks, and the others word by word.
+static void print_eal(FILE *out, const struct cfg_eal *eal)
 {
-	size_t n = strncmp(arg, "--", 2) == 0 ? strcspn(arg + 2, "= \t#;[") : 0;
+	for (unsigned i = 0; i < eal->count; i++) {
+		const char *arg = eal->arg[i], *next = i + 1 < eal->count ? eal->arg[i + 1] : "-";
+		size_t n = arg[0] == '-' ? cfg_eal_key_len(arg + 1) : 0;
 
-	if (n > 1 && (arg[2 + n] == '=' || arg[2 + n] == '\0'))
-		fprintf(out, "%.*s%s%s\n", (int)n, arg + 2, arg[2 + n] ? " = " : "",
-			arg[2 + n] ? arg + 3 + n : "");
-	else
-		fprintf(out, "args = %s\n", arg);
+		if (n == 1 && arg[2] == '\0' && next[0] &&
+			(next[0] != '-' || next[strcspn(next, " \t")])) {
+			fprintf(out, "%s = %s\n", arg + 1, next);
+			i++;
+			continue;
+		}
+		n = strncmp(arg, "--", 2) == 0 ? cfg_eal_key_len(arg + 2) : 0;
+		if (n > 1 && arg[2 + n] == '=' && arg[3 + n] && arg[3 + n] != '#' &&
+			strncmp(arg, "--args=", 7) != 0)
+			fprintf(out, "%.*s = %s\n", (int)n, arg + 2, arg + 3 + n);
+		else
+			fprintf(out, "args = %s\n", arg);
+	}
 }
 
 void cfg_print_effective(FILE *out, const struct cfg *cfg)
@@ -138,8 +152,7 @@ void cfg_print_effective(FILE *out, const struct cfg *cfg)
 		}
 	}
 	fputs("\n[eal]\n", out);
-	for (unsigned i = 0; i < cfg->eal.count; i++)
-		print_eal(out, cfg->eal.arg[i]);
+	print_eal(out, &cfg->eal);
 }
 
 void cfg_print_example(FILE *out)
@@ -176,9 +189,14 @@ void cfg_print_example(FILE *out)
 		out);
 }
 
+// Each sentence begins a line, as mdoc(7) wants it.
 static void print_mdoc_text(FILE *out, const struct cfg_opt *opt)
 {
-	fprintf(out, "%s.\n(", opt->help);
+	const char *text = opt->help, *end;
+
+	for (; (end = strstr(text, ". ")); text = end + 2)
+		fprintf(out, "%.*s.\n", (int)(end - text), text);
+	fprintf(out, "%s.\n(", text);
 	print_facts(out, opt);
 	fputs(")\n", out);
 }

@@ -80,7 +80,9 @@ __attribute__((format(printf, 2, 3))) void cfg_message(
 // Add to the EAL arguments. 0, or -1 and err: what is wrong.
 int cfg_eal_add(struct cfg *cfg, char err[CFG_ERR_SIZE], const char *a, size_t a_len, const char *b,
 	size_t b_len);
-// The same for each of the words of text.
+// How much of text can be the name of an EAL option.
+size_t cfg_eal_key_len(const char *text);
+// The same as cfg_eal_add for each of the words of text.
 int cfg_eal_split(struct cfg *cfg, const char *text, char err[CFG_ERR_SIZE]);
 
 // Longest copy of p that fits, NUL at the end; false: it was cut.

@@ -338,7 +338,7 @@ static int strings_parse(
 			return cfg_fail(err, "an empty element in the list");
 		if (l->count == opt->max)
 			return cfg_fail(err, "more than %u elements", (unsigned)opt->max);
-		memcpy(l->item[l->count++], item, sizeof(item));
+		cfg_copy(l->item[l->count++], CFG_STRING_SIZE, item, strlen(item));
 	}
 	return more ? cfg_fail(err, "'%.40s...' is longer than %d bytes", item, CFG_STRING_SIZE - 1)
 		    : 0;

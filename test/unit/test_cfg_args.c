@@ -123,7 +123,7 @@ static void test_long_options(void **state)
 
 static void test_harmless_flags_warn(void **state)
 {
-	struct cfg *c = good("-u nobody -d -k -P /run/x.pid -L -b 99 -B auto -l 192.0.2.10 "
+	struct cfg *c = good("-u nobody -d -k -P /run/x.pid -L -b 99 -B ascii -l 192.0.2.10 "
 			     "-o modern,idle_timeout=30,hashpower=20,slab_chunk_max=1024");
 
 	assert_int_equal(c->warnings.count, 8);
@@ -137,6 +137,10 @@ static void test_harmless_flags_warn(void **state)
 		"tune themselves");
 	assert_int_equal(c->server.idle_timeout_s, 30);
 	assert_int_equal(c->memory.hash_items, 1 << 20);
+	c = good("-l 192.0.2.10 -B auto");
+	assert_int_equal(c->warnings.count, 1);
+	assert_string_equal(c->warnings.line[0],
+		"ringcached: command line: -B is ignored: only the ASCII protocol is served");
 	// A bound on how many are kept, not on how many may come.
 	c = good("-l 192.0.2.10 -kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
 	assert_int_equal(c->warnings.count, CFG_WARNINGS_MAX);
@@ -189,13 +193,15 @@ static void test_errors(void **state)
 		{"-I 1g", CMD "-I: '1g' is not in 1024..134217728"},
 		{"foo", CMD "foo: not an option; EAL arguments stand behind --"},
 		{"-", CMD "-: not an option; EAL arguments stand behind --"},
+		{"--device=a\nb", CMD "--device: 'a?b' holds a control character"},
+		{"-\x1b", CMD "-?: no such flag; --help lists them"},
 		{"-S", CMD "-S: there is no SASL authentication"},
 		{"--enable-sasl", CMD "--enable-sasl: there is no SASL authentication"},
 		{"-Z", CMD "-Z: there is no TLS"},
 		{"-o ssl_chain_cert=x", CMD "-o ssl_chain_cert: there is no TLS"},
 		{"-Y users", CMD "-Y: there is no authentication"},
 		{"-s /run/x.sock", CMD "-s: there are no Unix sockets"},
-		{"-B ascii", CMD "-B: both protocols are always served: only 'auto'"},
+		{"-B binary", CMD "-B: only the ASCII protocol is served"},
 		{"-o proxy_config=x", CMD "-o proxy_config: ringcached is not a proxy"},
 		{"-o hashpower=99", CMD "-o hashpower: '99' is not in 12..32"},
 		{"-o idle_timeout", CMD "-o idle_timeout: '' is not a number"},
@@ -206,8 +212,6 @@ static void test_errors(void **state)
 		{L "-p 0", CONF "tcp-port and udp-port are both 0: nothing to serve"},
 		{L "-U 11211", CONF "udp-port is 11211 but no client may use it: name their "
 				    "prefixes, as udp-allow = 192.0.2.0/24"},
-		{L "-c 3", CONF "connections (3) are shared out to threads (4): set at least as "
-				"many"},
 		{L "-I 33m", CONF "item-size-max (34603008) is more than half of memory-mb (64)"},
 		{L "--ring-size=1000", CONF "ring-size (1000) is not a power of two"},
 		{L "--mbufs=4096 -t 8",
