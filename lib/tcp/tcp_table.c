@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tcbs of an instance, and the hash table that finds them
+
+#include "tcp/tcp_priv.h"
+
+#include "base/hotpath.h"
+
+uint32_t tcp_flow_hash(const struct tcp *tcp, const struct net_path *path, uint16_t local_port,
+	uint16_t remote_port)
+{
+	uint8_t id[12];
+
+	memcpy(id, &path->local, 4);
+	memcpy(id + 4, &path->remote, 4);
+	memcpy(id + 8, &local_port, 2);
+	memcpy(id + 10, &remote_port, 2);
+	return (uint32_t)siphash13(&tcp->table_key, id, sizeof(id));
+}
+
+struct tcb *tcp_table_find(const struct tcp *tcp, uint32_t hash, const struct net_pkt *pkt)
+{
+	struct tcb *tcb = tcp->table[hash & tcp->table_mask];
+
+	// As long as a secret key makes it: one on average, conn_count_max at most.
+	for (; tcb; tcb = tcb->hash_next)
+		if (tcb->hash == hash && tcb->path.remote == pkt->path.remote &&
+			tcb->remote_port == pkt->src_port && tcb->local_port == pkt->dst_port &&
+			tcb->path.local == pkt->path.local)
+			return tcb;
+	return NULL;
+}
+
+bool tcb_in_use(const struct tcp *tcp, uint32_t idx)
+{
+	return tcp->used[idx / 64] >> (idx % 64) & 1;
+}
+
+struct tcb *tcb_alloc(struct tcp *tcp)
+{
+	struct tcb *tcb = pool_get(&tcp->tcbs);
+	uint32_t idx;
+
+	if (!tcb)
+		return NULL;
+	memset(tcb, 0, sizeof(*tcb));
+	idx = pool_index(&tcp->tcbs, tcb);
+	tcp->used[idx / 64] |= 1ULL << (idx % 64);
+	chunkq_init(&tcb->sndq, &tcp->chunks);
+	tcp_count(tcp, TCP_STAT_curr_connections);
+	return tcb;
+}
+
+void tcp_table_insert(struct tcp *tcp, struct tcb *tcb)
+{
+	struct tcb **slot = &tcp->table[tcb->hash & tcp->table_mask];
+
+	DCHECK(!tcb->in_table);
+	tcb->in_table = true;
+	tcb->hash_next = *slot;
+	*slot = tcb;
+}
+
+void tcp_table_remove(struct tcp *tcp, struct tcb *tcb)
+{
+	struct tcb **slot = &tcp->table[tcb->hash & tcp->table_mask];
+
+	DCHECK(tcb->in_table);
+	while (*slot != tcb)
+		slot = &(*slot)->hash_next;
+	*slot = tcb->hash_next;
+	tcb->hash_next = NULL;
+	tcb->in_table = false;
+}
+
+void tcb_free(struct tcp *tcp, struct tcb *tcb)
+{
+	uint32_t idx = pool_index(&tcp->tcbs, tcb);
+
+	DCHECK(!tcb->in_table && !tcb->user);
+	link_remove(&tcb->ready);
+	link_remove(&tcb->work);
+	wheel_cancel(&tcp->wheel, &tcb->wheel);
+	tcb_rcvq_clear(tcb);
+	tcb_ooo_clear(tcb);
+	chunkq_clear(&tcb->sndq);
+	tcp->used[idx / 64] &= ~(1ULL << (idx % 64));
+	stat_dec(&tcp->stats[TCP_STAT_curr_connections]);
+	pool_put(&tcp->tcbs, tcb);
+}
+
+void tcp_log_closed(struct tcp *tcp, const struct tcp_peer *peer)
+{
+	if (!tcp->closed)
+		return;
+	if (tcp->closed_count == tcp->closed_size) {
+		tcp_count(tcp, TCP_STAT_closed_log_lost);
+		return;
+	}
+	tcp->closed[(tcp->closed_first + tcp->closed_count++) % tcp->closed_size] = *peer;
+}
+
+unsigned tcp_take_closed(struct tcp *tcp, struct tcp_peer *peer, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n && tcp->closed_count > 0; i++) {
+		peer[i] = tcp->closed[tcp->closed_first];
+		tcp->closed_first = (tcp->closed_first + 1) % tcp->closed_size;
+		tcp->closed_count--;
+	}
+	return i;
+}
