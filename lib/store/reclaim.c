@@ -3,6 +3,8 @@
 
 #include "store/reclaim.h"
 
+#include <sched.h>
+
 #include "store/drain.h"
 
 #include "base/hotpath.h"
@@ -20,6 +22,7 @@
 #define TARGET_SLACK 4
 #define SEARCH_WAIT_TURNS 64 // after a search without result
 #define URGENT_QUANTA 16
+#define URGENT_YIELDS 8
 
 void reclaim_init(struct store *s)
 {
@@ -470,6 +473,12 @@ void reclaim_pay(struct store_ctx *ctx, uint32_t size)
 	}
 }
 
+static bool is_waiting_for_grace(struct store *s)
+{
+	return atomic_load_explicit(&s->free_count, memory_order_relaxed) <= RESERVED_SEGMENTS &&
+	       atomic_load_explicit(&s->limbo_count, memory_order_relaxed) > 0;
+}
+
 void reclaim_urgent(struct store_ctx *ctx)
 {
 	struct store *s = ctx->s;
@@ -480,7 +489,12 @@ void reclaim_urgent(struct store_ctx *ctx)
 	for (unsigned n = 0; n < URGENT_QUANTA && reclaim_is_due(s); n++)
 		if (!job_turn(ctx, true, &gained))
 			break;
-	limbo_poll(s);
+	// With more workers than cores, the one that has not reported may be waiting for
+	// our core.
+	for (unsigned n = 0; n < URGENT_YIELDS && is_waiting_for_grace(s); n++) {
+		sched_yield();
+		limbo_poll(s);
+	}
 	if (!s->no_evictions && target < s->segment_count / 3)
 		atomic_store_explicit(&s->target, target + target / 4 + 1, memory_order_relaxed);
 }
