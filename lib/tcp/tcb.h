@@ -93,6 +93,7 @@ struct tcb {
 	bool dsack_set : 1;
 	bool ack_dup : 1; // the ACK owed is about a segment out of order, or an old one
 	bool in_table : 1;
+	bool consumed : 1; // the user read something that no window told of yet
 	uint32_t rcv_limit; // receive buffer, as far as the window field can say it
 
 	// line 2

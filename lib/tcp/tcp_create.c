@@ -19,7 +19,7 @@ void tcp_conf_default(struct tcp_conf *conf)
 	*conf = (struct tcp_conf){
 		.conn_count_max = 1024,
 		.time_wait_count_max = 4096,
-		.rcv_buf_size = 65536,
+		.rcv_buf_size = 65535,
 		.snd_buf_size = 65536,
 		.chunk_count = 4096,
 		.ooo_mbuf_max = 64,
@@ -76,13 +76,12 @@ static int take_memory(struct tcp *tcp)
 	return 0;
 }
 
-// The smallest scale that can say rcv_buf_size, or all of it but one octet: with scale
-// 0 an edge never has to be rounded.
+// The smallest scale that can say rcv_buf_size: with scale 0 no edge has to be rounded.
 static uint8_t window_scale(uint32_t rcv_buf_size)
 {
 	uint8_t scale = 0;
 
-	while (rcv_buf_size >> scale > 65536)
+	while (rcv_buf_size >> scale > UINT16_MAX)
 		scale++;
 	return scale;
 }

@@ -168,6 +168,7 @@ static enum tcp_stat input_syn(
 	if (seg->seq == tcb->irs) {
 		// Our SYN-ACK was lost, or is on its way.
 		tcb->rtt_timing = false;
+		tcp_count(tcp, TCP_STAT_retransmits);
 		tcb_send_syn_ack(tcp, tcb, now_us);
 		return TCP_OK;
 	}
@@ -187,9 +188,9 @@ static enum tcp_stat input_syn(
 // ---- seventh: text
 
 // Data for a user who is gone (RFC 9293 3.6.1, RFC 1122 4.2.2.13).
-static enum tcp_stat input_after_close(struct tcp *tcp, struct tcb *tcb)
+static enum tcp_stat input_after_close(struct tcp *tcp, struct tcb *tcb, const struct tcp_seg *seg)
 {
-	tcb_send_rst(tcp, tcb);
+	tcp_answer_rst(tcp, seg);
 	tcb_gone(tcp, tcb);
 	return TCP_STAT_drop_after_close;
 }
@@ -218,7 +219,7 @@ static enum tcp_stat input_text(
 	if (tcb->eof)
 		return TCP_OK; // 3.10.7.4: "This should not occur ... Ignore the segment text."
 	if (tcb->fin_queued && (seg->len || seg->trimmed))
-		return input_after_close(tcp, tcb);
+		return input_after_close(tcp, tcb, seg);
 	if (tcb->fin_rcvd && seq_gt(seg->seq + seg->len, tcb->rcv_fin)) {
 		if (seq_ge(seg->seq, tcb->rcv_fin))
 			return TCP_OK;
@@ -237,7 +238,7 @@ static enum tcp_stat input_text(
 			tcp_count(tcp, TCP_STAT_out_of_order);
 		result = tcb_ooo_insert(tcp, tcb, seg);
 	}
-	if (had_hole || tcb->rcv_nxt == before || tcb->dsack_set)
+	if (had_hole || tcb->rcv_nxt == before || tcb->dsack_set || seg->trimmed)
 		owe_duplicate_ack(tcp, tcb, now_us); // SHLD-18 is for what is in order
 	else
 		owe_ack(tcp, tcb, now_us);
@@ -291,8 +292,10 @@ static enum tcp_stat check_fin(
 	if (tcb->fin_rcvd && !tcb->eof && tcb->rcv_nxt == tcb->rcv_fin)
 		return input_fin(tcp, tcb, now_us);
 	// A FIN before its turn tells of a hole like any other segment.
-	if (seg->flags & TCP_FIN && seg->len == 0 && !tcb->eof)
+	if (seg->flags & TCP_FIN && seg->len == 0 && !tcb->eof) {
+		tcp_count(tcp, TCP_STAT_out_of_order);
 		owe_duplicate_ack(tcp, tcb, now_us);
+	}
 	return TCP_OK;
 }
 

@@ -26,7 +26,7 @@ void tcp_answer_rst(struct tcp *tcp, const struct tcp_seg *seg)
 // What the options of the SYN agree on (RFC 7323 2.2, 3.2; 2018 2).
 static void take_syn_options(struct tcp *tcp, struct tcb *tcb, const struct tcp_opts *o)
 {
-	uint16_t mss = o->mss ? o->mss : TCP_MSS_DEFAULT;
+	uint16_t mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT;
 
 	// A tiny MSS makes one request cost thousands of segments (CVE-2019-11479).
 	if (mss < tcp->conf.mss_min)

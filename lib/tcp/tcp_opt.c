@@ -28,6 +28,7 @@ static void opt_take(struct tcp_opts *o, uint8_t kind, const uint8_t *p, uint8_t
 	} else if (!syn) {
 		return;
 	} else if (kind == OPT_MSS && len == 4) {
+		o->has_mss = true;
 		o->mss = load_be16(p + 2);
 	} else if (kind == OPT_WSCALE && len == 3) {
 		o->has_wscale = true;

@@ -68,7 +68,8 @@ static uint16_t announce_window(struct tcb *tcb)
 // An update is sent by itself only when the peer may be waiting for it.
 static bool window_update_due(const struct tcb *tcb)
 {
-	return !tcb->eof && tcb->rcv_adv - tcb->rcv_nxt < tcb->rcv_limit / 2 && edge_may_move(tcb);
+	return tcb->consumed && !tcb->eof && tcb->rcv_adv - tcb->rcv_nxt < tcb->rcv_limit / 2 &&
+	       edge_may_move(tcb);
 }
 
 static unsigned option_len(const struct tcb *tcb)
@@ -100,6 +101,7 @@ static void ack_is_sent(struct tcb *tcb)
 	tcb->rcv_acked = tcb->rcv_nxt;
 	tcb->ack_now = tcb->ack_later = tcb->ack_dup = false;
 	tcb->dsack_set = false;
+	tcb->consumed = false;
 	tcb->delack_us = 0;
 }
 
@@ -203,7 +205,7 @@ bool tcb_retransmit(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 {
 	uint32_t len = tcb_flight(tcb) - (tcb->fin_sent && !tcb->fin_acked);
 	uint32_t max = payload_max(tcb), wnd = tcb->snd_wnd ? tcb->snd_wnd : 1;
-	uint8_t flags = TCP_PSH;
+	uint8_t flags = 0;
 	bool fin;
 
 	if (max > wnd)
@@ -212,7 +214,9 @@ bool tcb_retransmit(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 		len = max;
 	fin = tcb->fin_sent && len == tcb->sndq.len && len < wnd;
 	if (fin)
-		flags |= TCP_FIN;
+		flags = TCP_FIN;
+	if (len && len == tcb->sndq.len)
+		flags |= TCP_PSH;
 	if (len == 0 && !fin)
 		return true;
 	if (!send_segment(tcp, tcb, tcb->snd_una, len, flags, now_us))
@@ -226,8 +230,11 @@ bool tcb_retransmit(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 void tcb_send_probe(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 {
 	bool fin = tcb->sndq.len == 0;
+	uint8_t flags = fin ? TCP_FIN : 0;
 
-	if (!send_segment(tcp, tcb, tcb->snd_una, !fin, fin ? TCP_FIN : TCP_PSH, now_us))
+	if (tcb->sndq.len == 1)
+		flags = TCP_PSH;
+	if (!send_segment(tcp, tcb, tcb->snd_una, !fin, flags, now_us))
 		return;
 	tcb->probing = true;
 	tcb->rtt_timing = false;

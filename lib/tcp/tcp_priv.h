@@ -41,9 +41,9 @@
 #define TCP_DONE TCP_STAT_COUNT
 
 struct tcp_opts {
-	bool has_ts, has_wscale, sack_perm;
+	bool has_mss, has_ts, has_wscale, sack_perm;
 	uint8_t wscale;
-	uint16_t mss; // 0: absent
+	uint16_t mss;
 	uint32_t tsval, tsecr;
 };
 

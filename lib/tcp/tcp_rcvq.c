@@ -100,6 +100,7 @@ void tcp_consume(struct tcp *tcp, struct tcb *tcb, uint32_t n)
 {
 	DCHECK(n <= tcb->readable);
 	tcb->readable -= n;
+	tcb->consumed = true;
 	while (n > 0) {
 		struct rte_mbuf *m = tcb->rcvq_head;
 

@@ -60,6 +60,7 @@ static bool past_r2(const struct tcp *tcp, const struct tcb *tcb, uint64_t now_u
 static bool syn_rcvd_expired(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 {
 	if (tcb->backoff >= TCP_SYN_RETRIES_MAX) {
+		tcp_count(tcp, TCP_STAT_timed_out);
 		tcb_gone(tcp, tcb);
 		return false;
 	}
