@@ -234,8 +234,6 @@ static enum tcp_stat input_text(
 	if (seg->seq == tcb->rcv_nxt && !had_hole) {
 		text_in_order(tcp, tcb, seg);
 	} else {
-		if (seg->seq != tcb->rcv_nxt)
-			tcp_count(tcp, TCP_STAT_out_of_order);
 		result = tcb_ooo_insert(tcp, tcb, seg);
 	}
 	if (had_hole || tcb->rcv_nxt == before || tcb->dsack_set || seg->trimmed)

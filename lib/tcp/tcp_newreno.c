@@ -100,6 +100,7 @@ void tcp_cc_on_rto(struct tcb *tcb)
 	if (tcb->backoff == 0)
 		halve(tcb);
 	tcb->cwnd = tcb->mss;
+	tcb->cwnd_limited = true;
 	tcb->recover = tcb->snd_nxt;
 	tcb->in_recovery = false;
 	tcb->dupacks = 0;

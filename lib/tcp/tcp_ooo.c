@@ -210,7 +210,9 @@ enum tcp_stat tcb_ooo_insert(struct tcp *tcp, struct tcb *tcb, struct tcp_seg *s
 		return TCP_STAT_drop_ooo_limit;
 	place(tcb, prev, link, seg, seq, p, end - seq);
 	drain_in_order(tcp, tcb);
-	if (seq_gt(end, tcb->rcv_nxt))
+	if (seq_gt(end, tcb->rcv_nxt)) {
+		tcp_count(tcp, TCP_STAT_out_of_order);
 		sack_add_run(tcb, seq);
+	}
 	return TCP_OK;
 }

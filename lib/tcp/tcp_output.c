@@ -299,7 +299,8 @@ static enum stop send_loop(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 			tcb->timer = TCB_TIMER_NONE;
 		tcb->snd_cur = end;
 		tcb->fin_sent |= s.fin;
-		if (seq_lt(seq, tcb->snd_nxt)) {
+		// One octet that was sent before is a window probe's, which was no loss.
+		if (seq_lt(seq + 1, tcb->snd_nxt)) {
 			count_retransmit(tcp, tcb);
 		} else if (!tcb->rtt_timing && !tcb->in_recovery) {
 			tcb_rtt_start(tcb, end, now_us);

@@ -151,7 +151,11 @@ static enum tcp_stat tw_syn(
 {
 	uint32_t hash = tw->hash, snd_nxt = tw->snd_nxt;
 
-	if (syn_is_new(tw, seg) && !tcp->draining && pool_free_count(&tcp->tcbs) > 0) {
+	if (tcp->draining)
+		return TCP_STAT_drop_draining;
+	if (syn_is_new(tw, seg)) {
+		if (pool_free_count(&tcp->tcbs) == 0)
+			return TCP_STAT_drop_table_full;
 		tw_free(tcp, tw);
 		tcp_count(tcp, TCP_STAT_time_wait_reused);
 		return tcp_listen_syn(tcp, seg, hash, &snd_nxt, now_us);
