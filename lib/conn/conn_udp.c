@@ -81,7 +81,8 @@ static bool udp_store(struct conns *cs, struct request *req, struct slice *text)
 	const uint8_t *data = text->p + req->line_len;
 	struct store_put put;
 
-	if (text->len - req->line_len < (size_t)req->vlen + 2)
+	if (text->len - req->line_len < (size_t)req->vlen + 2 ||
+		!chunkq_has_room(&cs->udp_out, CHUNK_ROOM))
 		return false;
 	text->p += req->line_len + req->vlen + 2;
 	text->len -= req->line_len + req->vlen + 2;
