@@ -230,6 +230,10 @@ static void icmp_errors_go_where_their_flow_is(void **state)
 		assert_int_equal(steerfix_one(&fix, &f), want);
 	}
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_icmp_flow), 199);
+	// What lies past the IP packet is padding, though it looks like the rest of a quote.
+	store_be16(f.b + f.l3 + 2, 20 + 8 + 20 + 7);
+	assert_int_equal(steerfix_one(&fix, &f), 0);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_to_misc), 1);
 	steerfix_close(&fix);
 }
 
@@ -248,6 +252,11 @@ static void frames_in_several_segments(void **state)
 		assert_int_equal(steerfix_one_mbuf(&fix, frame_mbuf_split(&f, cut)),
 			steerfix_bucket_worker(&fix, &flow));
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_sw_hash), 5);
+	// Too few bytes in the first one to look at: misc_worker makes it one segment.
+	frame_tcp(&f, 31, FRAME_OUR_PORT, 0x10, data, 500);
+	for (size_t cut = 0; cut < 98; cut++)
+		assert_int_equal(steerfix_one_mbuf(&fix, frame_mbuf_split(&f, cut)), 0);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_to_misc), 98);
 	steerfix_close(&fix);
 }
 

@@ -111,6 +111,11 @@ static void unknown_flows_follow_the_hash(void **state)
 	}
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_flows_dealt), 0);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_sw_hash), 49 * 7);
+	// All zeroes: what an empty slot holds is no flow.
+	frame_tcp(&f, 0, 0, ACK, NULL, 0);
+	frame_set_addrs(&f, 0, 0);
+	steerfix_one(&fix, &f);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_by_flow), 0);
 	steerfix_close(&fix);
 }
 
@@ -191,6 +196,7 @@ static void notice_about_nothing(void **state)
 	notice(&fix, 2, 0, 1001 * SECOND); // half-open
 	assert_int_equal(send(&fix, 2, SYN), 0);
 	assert_int_equal(send(&fix, 2, RST), 0);
+	assert_int_equal(send(&fix, 2, RST | ACK), 0);
 	notice(&fix, 2, 0, 1001 * SECOND); // a reset does not open
 	assert_int_equal(send(&fix, 2, SYN), 0);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_flows_closed), 0);
@@ -231,18 +237,22 @@ static void full_table_falls_back_to_the_hash(void **state)
 
 static void half_open_flows_age(void **state)
 {
+	uint64_t start_s = 3u << 21, flows; // the coarse clock has wrapped
 	struct steerfix fix;
 	uint16_t last;
 
 	open_roundrobin(&fix, 4, 10);
+	steer_poll(fix.steer, start_s * SECOND);
 	last = fill(&fix, 1);
-	steer_poll(fix.steer, (1000 + STEER_HALF_OPEN_S) * SECOND);
+	flows = steerfix_stat(&fix, STEER_STAT_flows);
+	steer_poll(fix.steer, (start_s + STEER_HALF_OPEN_S) * SECOND);
 	send(&fix, last, SYN);
 	assert_int_equal(steerfix_moved(&fix, STEER_STAT_flow_table_full), 1);
-	steer_poll(fix.steer, (1000 + STEER_HALF_OPEN_S + 1) * SECOND);
+	steer_poll(fix.steer, (start_s + STEER_HALF_OPEN_S + 1) * SECOND);
 	send(&fix, last, SYN);
 	assert_int_equal(steerfix_moved(&fix, STEER_STAT_flow_table_full), 0);
 	assert_int_equal(steerfix_moved(&fix, STEER_STAT_flows_replaced), 1);
+	assert_int_equal(steerfix_stat(&fix, STEER_STAT_flows), flows);
 	steerfix_close(&fix);
 }
 
