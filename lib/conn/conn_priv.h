@@ -57,8 +57,8 @@ struct udp_job {
 
 // Reply bytes a group of source prefixes may still cause.
 struct udp_bucket {
-	uint32_t tokens;
-	uint32_t filled_ms;
+	uint64_t credit; // bytes times 1000
+	uint64_t filled_ms;
 };
 #define UDP_BUCKETS 4096
 

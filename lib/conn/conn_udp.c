@@ -55,23 +55,20 @@ static const struct conn_prefix *udp_prefix_of(const struct conn_conf *conf, uin
 // rate: a spoofer cannot buy more by using more of them than there are buckets.
 static bool udp_spend(struct conns *cs, uint32_t addr, uint32_t n, uint64_t now_us)
 {
-	uint32_t rate = cs->conf.udp_reply_rate_bytes, prefix = addr >> 8;
-	uint32_t now_ms = (uint32_t)(now_us / 1000), elapsed_ms;
+	uint64_t rate = cs->conf.udp_reply_rate_bytes, now_ms = now_us / 1000;
+	uint32_t prefix = addr >> 8;
 	struct udp_bucket *b;
-	uint64_t tokens;
 
 	if (rate == 0)
 		return true;
 	b = &cs->udp_bucket[siphash13(&cs->conf.key, &prefix, sizeof(prefix)) % UDP_BUCKETS];
-	elapsed_ms = now_ms - b->filled_ms;
-	tokens = b->tokens + (uint64_t)elapsed_ms * rate / 1000;
-	if (elapsed_ms > 1000 || b->filled_ms == 0 || tokens > rate)
-		tokens = rate; // one second's worth at most
-	b->filled_ms = now_ms | 1;
-	b->tokens = (uint32_t)tokens;
-	if (b->tokens < n)
+	b->credit += (now_ms - b->filled_ms) * rate;
+	if (b->credit > rate * 1000)
+		b->credit = rate * 1000; // one second's worth at most
+	b->filled_ms = now_ms;
+	if (b->credit < n * 1000ULL)
 		return false;
-	b->tokens -= n;
+	b->credit -= n * 1000ULL;
 	return true;
 }
 

@@ -51,6 +51,11 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 		return NULL;
 	}
 	chunkq_init(&cs->udp_out, tcp_chunk_pool(tcp));
+	for (unsigned i = 0; i < UDP_BUCKETS; i++)
+		cs->udp_bucket[i] = (struct udp_bucket){
+			.credit = conf->udp_reply_rate_bytes * 1000ULL,
+			.filled_ms = now_us / 1000,
+		};
 	return cs;
 }
 
