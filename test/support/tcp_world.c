@@ -82,16 +82,13 @@ static uint64_t choose_start(struct tw *w)
 
 	if (pass == 0)
 		return start;
-	net_open(w);
 	tw_input(w, "S 0:0(0) <mss 1460>");
 	tw_loop(w);
 	assert_true(tw_take(w));
-	start += 4ull * (uint32_t)(wanted[pass] - w->got.seq);
-	net_close(w);
-	return start;
+	return start + 4ull * (uint32_t)(wanted[pass] - w->got.seq);
 }
 
-void tw_open(struct tw *w, const struct tcp_conf *conf)
+void tw_open_at(struct tw *w, const struct tcp_conf *conf, uint64_t now_us)
 {
 	memset(w, 0, sizeof(*w));
 	if (conf)
@@ -99,12 +96,22 @@ void tw_open(struct tw *w, const struct tcp_conf *conf)
 	else
 		tw_conf(&w->conf);
 	w->mbufs_before = eal_pool_in_use();
-	w->now_us = START_US;
-	flows_init(w);
-	w->now_us = choose_start(w);
+	w->start_us = w->now_us = now_us;
 	flows_init(w);
 	net_open(w);
 	tw_counts_reset(w);
+}
+
+void tw_open(struct tw *w, const struct tcp_conf *conf)
+{
+	uint64_t start;
+
+	tw_open_at(w, conf, START_US);
+	start = choose_start(w);
+	if (start == START_US)
+		return;
+	net_close(w);
+	tw_open_at(w, conf, start);
 }
 
 void tw_flow(struct tw *w, unsigned i)
@@ -155,6 +162,11 @@ static void note_peer(struct tw *w, const struct seg *s)
 	f->acked = true;
 }
 
+int tw_peer_ts(const struct tw *w)
+{
+	return (int)(uint32_t)((w->now_us - w->start_us) / 1000);
+}
+
 void tw_input(struct tw *w, const char *text)
 {
 	struct rte_mbuf *m;
@@ -166,8 +178,7 @@ void tw_input(struct tw *w, const char *text)
 	if (w->f->ts_on && !has_options(text) && !(s.flags & SEG_SYN)) {
 		s.opt[0] = s.opt[1] = 1;
 		s.opt_len = 2;
-		seg_add_ts(&s, w->f->seg.peer_ts + (uint32_t)((w->now_us - START_US) / 1000),
-			w->f->seg.our_ts_last);
+		seg_add_ts(&s, w->f->seg.peer_ts + (uint32_t)tw_peer_ts(w), w->f->seg.our_ts_last);
 	}
 	note_peer(w, &s);
 	seg_to_frame(&s, &w->f->seg, &f);

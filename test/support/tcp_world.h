@@ -42,7 +42,7 @@ struct tw {
 	struct net *net;
 	struct tcp *tcp;
 	struct tcp_conf conf;
-	uint64_t now_us;
+	uint64_t start_us, now_us;
 	struct tw_flow flow[TW_FLOWS_MAX], *f; // f: the one the calls below are about
 	bool fine_steps; // advance ms by ms instead of by deadlines
 	bool auto_read; // consume what is readable before each tcp_output
@@ -56,6 +56,8 @@ struct tw {
 // Buffer of 32768 bytes, else the defaults, few connections. NULL in tw_open: this.
 void tw_conf(struct tcp_conf *conf);
 void tw_open(struct tw *w, const struct tcp_conf *conf);
+// At this time, whatever the pass.
+void tw_open_at(struct tw *w, const struct tcp_conf *conf, uint64_t now_us);
 // Release and abort everything, let the clock run until no tcb is left, and demand
 // that every chunk and mbuf came back.
 void tw_end(struct tw *w);
@@ -76,6 +78,8 @@ void tw_inf(struct tw *w, const char *fmt, ...) __attribute__((format(printf, 2,
 // Without the worker's part, for bursts; then tw_loop.
 void tw_input(struct tw *w, const char *text);
 void tw_loop(struct tw *w);
+// The TSval that a segment without options gets now, relative like those of the texts.
+int tw_peer_ts(const struct tw *w);
 
 // The next packet is this one. With timestamps agreed, a text without options wants them.
 void tw_out(struct tw *w, const char *text);
