@@ -54,11 +54,13 @@ int diff_main(int argc, char **argv)
 		usage_error("diff: two capture files are needed");
 	// As with diff(1): 1 means different, 2 means trouble.
 	if (lines_read(argv[optind], &c, keep_line, &a) != 0 ||
-		lines_read(argv[optind + 1], &c, keep_line, &b) != 0)
-		return 2;
-	rc = textdiff_print(stdout, argv[optind], &a, argv[optind + 1], &b);
-	if (rc < 0)
-		fatal("out of memory for the comparison");
+		lines_read(argv[optind + 1], &c, keep_line, &b) != 0) {
+		rc = 2;
+	} else {
+		rc = textdiff_print(stdout, argv[optind], &a, argv[optind + 1], &b);
+		if (rc < 0)
+			fatal("out of memory for the comparison");
+	}
 	textdiff_clear(&a);
 	textdiff_clear(&b);
 	return finish_output(rc);

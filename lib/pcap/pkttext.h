@@ -6,7 +6,7 @@
 //
 // Sequence numbers and timestamps of a TCP flow whose SYN was seen are relative to
 // the first of each direction, so that two runs with different initial numbers give
-// the same text. This is a second reader of the headers, on purpose independent of
+// the same text. A SYN on known ports is relative to the connection before. This is a second reader of the headers, on purpose independent of
 // lib/net: tests compare what lib/net wrote with what this file understands.
 //
 // Threads: one owner. Limits: PKTTEXT_FLOWS_MAX flows are remembered, the oldest is

@@ -19,7 +19,9 @@ struct pkttext_dir {
 	uint16_t src_port, dst_port;
 	bool in_use;
 	bool has_ts;
+	bool has_next; // a SYN with another number came
 	uint32_t isn;
+	uint32_t next_isn; // of that SYN
 	uint32_t ts_base;
 };
 

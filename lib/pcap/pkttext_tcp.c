@@ -27,34 +27,58 @@ static struct pkttext_dir *dir_find(
 	return NULL;
 }
 
-// A SYN begins a direction anew. One without ACK also ends what was known of the
-// other one: that belonged to the connection before.
-static struct pkttext_dir *dir_begin(struct pkttext *t, const struct pkttext_ip *ip, uint16_t sp,
-	uint16_t dp, uint32_t isn, bool is_reply)
+static void dir_start(struct pkttext_dir *d, uint32_t isn)
 {
-	struct pkttext_dir *d = dir_find(t, ip->src_addr, sp, ip->dst_addr, dp);
+	d->isn = isn;
+	d->has_ts = d->has_next = false;
+}
 
-	if (d && d->isn == isn)
-		return d; // sent again
-	if (!is_reply) {
-		struct pkttext_dir *back = dir_find(t, ip->dst_addr, dp, ip->src_addr, sp);
+static struct pkttext_dir *dir_add(
+	struct pkttext *t, const struct pkttext_ip *ip, uint16_t sp, uint16_t dp)
+{
+	struct pkttext_dir *d = &t->dir[t->next_idx];
 
-		if (back)
-			back->in_use = false;
-	}
-	if (!d) {
-		d = &t->dir[t->next_idx];
-		t->next_idx = (t->next_idx + 1) % (2 * PKTTEXT_FLOWS_MAX);
-		if (t->used_count < 2 * PKTTEXT_FLOWS_MAX)
-			t->used_count++;
-	}
+	t->next_idx = (t->next_idx + 1) % (2 * PKTTEXT_FLOWS_MAX);
+	if (t->used_count < 2 * PKTTEXT_FLOWS_MAX)
+		t->used_count++;
 	*d = (struct pkttext_dir){.src_addr = ip->src_addr,
 		.dst_addr = ip->dst_addr,
 		.src_port = sp,
 		.dst_port = dp,
-		.in_use = true,
-		.isn = isn};
+		.in_use = true};
 	return d;
+}
+
+// Move the bases of both directions when this segment begins a connection. A SYN on
+// ports of a connection that we know may be a new connection, or a stray one that the
+// server refuses: that shows when it is acknowledged, or when its sender goes on.
+static void dirs_follow(struct pkttext *t, const struct pkttext_ip *ip, uint16_t sp, uint16_t dp,
+	uint16_t flags, uint32_t seq, uint32_t ack)
+{
+	struct pkttext_dir *own = dir_find(t, ip->src_addr, sp, ip->dst_addr, dp);
+	struct pkttext_dir *other = dir_find(t, ip->dst_addr, dp, ip->src_addr, sp);
+
+	if (flags & TCP_RST)
+		return;
+	if (!(flags & TCP_SYN)) {
+		if (own && own->has_next && seq == own->next_isn + 1) {
+			dir_start(own, own->next_isn);
+			if (other) // of the connection before
+				other->in_use = false;
+		}
+		return;
+	}
+	if (!own) {
+		dir_start(dir_add(t, ip, sp, dp), seq);
+	} else if (!(flags & TCP_ACK)) {
+		own->has_next = seq != own->isn;
+		own->next_isn = seq;
+	} else if (own->isn != seq) {
+		dir_start(own, seq);
+	}
+	other = dir_find(t, ip->dst_addr, dp, ip->src_addr, sp);
+	if (flags & TCP_ACK && other && other->has_next && ack == other->next_isn + 1)
+		dir_start(other, other->next_isn);
 }
 
 bool pkttext_flow(const struct pkttext *t, uint32_t src_addr, uint16_t src_port, uint32_t dst_addr,
@@ -172,10 +196,8 @@ void pkttext_tcp(struct pkttext *t, struct line *l, const struct pkttext_ip *ip,
 		line_add(l, " malformed data offset %zu of %zu", off, len);
 		return;
 	}
-	if ((flags & (TCP_SYN | TCP_RST)) == TCP_SYN)
-		b.own = dir_begin(t, ip, sp, dp, seq, b.has_ack);
-	else
-		b.own = dir_find(t, ip->src_addr, sp, ip->dst_addr, dp);
+	dirs_follow(t, ip, sp, dp, flags, seq, ack);
+	b.own = dir_find(t, ip->src_addr, sp, ip->dst_addr, dp);
 	b.other = dir_find(t, ip->dst_addr, dp, ip->src_addr, sp);
 	if (b.own && !b.absolute)
 		seq -= b.own->isn;

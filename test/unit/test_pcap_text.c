@@ -211,11 +211,34 @@ static void test_tcp_relative(void **state)
 		"<mss 1460,sackOK,ts 0 0,wscale 7> cksum ok");
 	expect(make_tcp(&back, 11211, 5000, 1001, 5, 0x14, "", 0),
 		"TCP 192.0.2.10:11211 > 192.0.2.1:5000 R. seq 1 ack 21 win 65535 cksum ok");
-	// A new connection on the same ports: the server's old numbers are forgotten.
+	// A stray SYN on the same ports: nothing is forgotten.
 	expect(make_tcp(&p, 5000, 11211, 77, 0, 2, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 S seq 93 win 65535 cksum ok");
+	expect(make_tcp(&back, 11211, 5000, 1001, 5, 0x10, "", 0),
+		"TCP 192.0.2.10:11211 > 192.0.2.1:5000 . seq 1 ack 21 win 65535 cksum ok");
+	expect(make_tcp(&p, 5000, 11211, 5, 1001, 0x18, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 P. seq 21 ack 1 win 65535 cksum ok");
+	// The server accepts it: a new connection, new numbers on both sides.
+	expect(make_tcp(&back, 11211, 5000, 9000, 78, 0x12, syn_ack_opt, 12),
+		"TCP 192.0.2.10:11211 > 192.0.2.1:5000 S. seq 0 ack 1 win 65535 <ts 0 1024> "
+		"cksum ok");
+	expect(make_tcp(&p, 5000, 11211, 78, 9001, 0x10, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 . seq 1 ack 1 win 65535 cksum ok");
+}
+
+// Only one side was captured: that it goes on shows that its SYN was accepted.
+static void test_tcp_one_side(void **state)
+{
+	struct pktmake p = fields(6);
+
+	expect(make_tcp(&p, 5000, 11211, 100, 0, 2, "", 0),
 		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 S seq 0 win 65535 cksum ok");
-	expect(make_tcp(&back, 11211, 5000, 1001, 78, 0x14, "", 0),
-		"TCP 192.0.2.10:11211 > 192.0.2.1:5000 R. seq 1001 ack 1 win 65535 cksum ok");
+	expect(make_tcp(&p, 5000, 11211, 101, 50, 0x10, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 . seq 1 ack 50 win 65535 cksum ok");
+	expect(make_tcp(&p, 5000, 11211, 1100, 0, 2, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 S seq 1000 win 65535 cksum ok");
+	expect(make_tcp(&p, 5000, 11211, 1101, 50, 0x10, "", 0),
+		"TCP 192.0.2.1:5000 > 192.0.2.10:11211 . seq 1 ack 50 win 65535 cksum ok");
 }
 
 static void test_tcp_absolute(void **state)
@@ -382,6 +405,7 @@ int main(void)
 		TEST(test_long_payload_is_hashed),
 		TEST(test_first_line),
 		TEST(test_tcp_relative),
+		TEST(test_tcp_one_side),
 		TEST(test_tcp_absolute),
 		TEST(test_tcp_bad_options),
 		TEST(test_arp),
