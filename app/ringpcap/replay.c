@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "follow.h"
+#include "net/hdr.h"
 #include "pcap/pcapf.h"
 #include "rig.h"
 
@@ -124,7 +125,7 @@ static void parse(struct replay *c, int argc, char **argv)
 	if (!c->rig.has_mac && strcmp(c->in_path, "-") == 0)
 		usage_error("replay: with standard input, --mac is needed");
 	if (c->rig.prefix_count == 0) // nobody can be harmed by a reply into a file
-		c->rig.prefix[c->rig.prefix_count++] = (struct conn_prefix){0};
+		c->rig.prefix[c->rig.prefix_count++] = (struct conn_prefix){.trusted = true};
 }
 
 static struct pcapf_reader *open_input(const struct replay *c)
@@ -137,15 +138,25 @@ static struct pcapf_reader *open_input(const struct replay *c)
 	return in;
 }
 
-// The server's MAC address is where the first unicast frame goes.
+static bool is_ours(const struct rig_conf *rig, uint32_t addr)
+{
+	for (unsigned i = 0; i < rig->addr_count; i++)
+		if (rig->addr[i] == addr)
+			return true;
+	return false;
+}
+
+// The server's MAC address is where the first packet for one of its addresses goes.
 static void find_mac(struct replay *c)
 {
 	struct pcapf_reader *in = open_input(c);
 	struct pcapf_pkt pkt;
 	struct pcapf_err err;
+	struct hdr h;
 
 	while (!c->rig.has_mac && pcapf_next(in, &pkt, &err) == 1) {
-		if (pkt.len < 6 || pkt.data[0] & 1)
+		if (hdr_parse(&h, pkt.data, pkt.len, true) < HDR_IP4_FRAG || pkt.data[0] & 1 ||
+			!is_ours(&c->rig, h.dst_addr))
 			continue;
 		memcpy(c->rig.mac, pkt.data, 6);
 		c->rig.has_mac = true;

@@ -2,12 +2,13 @@
 // Frames as text, one line each, in a form that stays the same: to read, test and compare
 //
 //   0.000100 TCP 192.0.2.1:5000 > 192.0.2.10:11211 S seq 0 win 65535 <mss 1460> cksum ok
-//   0.002000 UDP 192.0.2.1:5000 > 192.0.2.10:11211 cksum ok id 7 seq 0/1 8 "get a\r\n"
+//   0.002000 UDP 192.0.2.1:5000 > 192.0.2.10:11211 cksum ok id 7 seq 0/1 7 "get a\r\n"
 //
 // Sequence numbers and timestamps of a TCP flow whose SYN was seen are relative to
 // the first of each direction, so that two runs with different initial numbers give
-// the same text. A SYN on known ports is relative to the connection before. This is a second reader of the headers, on purpose independent of
-// lib/net: tests compare what lib/net wrote with what this file understands.
+// the same text. A SYN on known ports is relative to the connection before. This is a
+// second reader of the headers, on purpose independent of lib/net: tests compare what
+// lib/net wrote with what this file understands.
 //
 // Threads: one owner. Limits: PKTTEXT_FLOWS_MAX flows are remembered, the oldest is
 // forgotten first and its numbers are absolute from then on; a payload is shown up
