@@ -72,8 +72,8 @@ static void check_item(struct tally *t, uint64_t bucket, uint64_t word)
 		for (uint32_t i = 0; i < n && !t->what; i++) {
 			const struct item *frag = owner_fragment(it, i);
 
-			LAW(t, frag != NULL, "a published value has all fragments");
-			if (frag)
+			LAW(t, owner_has_fragment(it, i), "a published value has all fragments");
+			if (!t->what)
 				check_record_place(t, frag);
 			if (t->what)
 				return;

@@ -3,6 +3,8 @@
 
 #include "store/index.h"
 
+#include "store/segment.h"
+
 #include "base/hotpath.h"
 
 _Atomic uint64_t *index_find_word(const struct store *s, uint64_t hash, uint64_t word)
@@ -37,17 +39,6 @@ struct item *index_find_owner(const struct store *s, uint64_t hash, const struct
 	return NULL;
 }
 
-static struct bucket *overflow_take(struct store *s)
-{
-	uint32_t n = atomic_load_explicit(&s->overflow_next, memory_order_relaxed);
-
-	// The load keeps the counter from running away once all are taken.
-	if (n >= s->overflow_count)
-		return NULL;
-	n = atomic_fetch_add_explicit(&s->overflow_next, 1, memory_order_relaxed);
-	return n < s->overflow_count ? &s->overflow[n] : NULL;
-}
-
 _Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash)
 {
 	struct bucket *b = bucket_of(s, hash), *last = b, *more;
@@ -59,12 +50,12 @@ _Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash)
 				return &b->slot[i];
 	if (len >= CHAIN_MAX)
 		return NULL;
-	more = overflow_take(s);
+	more = segment_bucket(s);
 	if (!more)
 		return NULL;
-	// Its slots are zero from the start; the release makes them so for readers.
+	memset(more, 0, sizeof(*more));
 	atomic_store_explicit(
-		&last->overflow, (uint32_t)(more - s->overflow) + 1, memory_order_release);
+		&last->overflow, (uint32_t)(more - (struct bucket *)s->base), memory_order_release);
 	return &more->slot[0];
 }
 

@@ -14,7 +14,8 @@
 
 struct bucket {
 	_Alignas(CACHE_LINE) spinlock_t lock;
-	_Atomic uint32_t overflow; // number of the next one, from 1; 0 = none. Set once
+	_Atomic uint32_t
+		overflow; // where the next one is, in buckets from the base; 0 = none. Set once
 	_Atomic uint64_t slot[BUCKET_SLOTS];
 };
 
@@ -34,7 +35,7 @@ static inline struct bucket *bucket_next(const struct store *s, const struct buc
 {
 	uint32_t n = atomic_load_explicit(&((struct bucket *)b)->overflow, memory_order_acquire);
 
-	return n ? &s->overflow[n - 1] : NULL;
+	return n ? (struct bucket *)s->base + n : NULL;
 }
 
 static inline uint64_t index_word(const struct store *s, uint64_t hash, const struct item *it)
@@ -57,6 +58,7 @@ static inline unsigned bucket_match(const struct bucket *b, uint64_t hash)
 {
 	unsigned match = 0;
 
+#pragma GCC unroll 7
 	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
 		uint64_t word =
 			atomic_load_explicit(&((struct bucket *)b)->slot[i], memory_order_relaxed);

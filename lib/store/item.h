@@ -93,12 +93,23 @@ static inline uint32_t owner_value_len(const struct item *owner)
 	return n;
 }
 
-static inline struct item *owner_fragment(const struct item *owner, uint32_t i)
+static inline int64_t owner_distance(const struct item *owner, uint32_t i)
 {
 	int64_t distance;
 
 	memcpy(&distance, item_value(owner) + FRAGMENTS_LEN((size_t)i), sizeof(distance));
-	return distance ? (struct item *)((uint8_t *)owner + distance) : NULL;
+	return distance;
+}
+
+// A published owner has all its fragments, one that is being written the first few.
+static inline bool owner_has_fragment(const struct item *owner, uint32_t i)
+{
+	return owner_distance(owner, i) != 0;
+}
+
+static inline struct item *owner_fragment(const struct item *owner, uint32_t i)
+{
+	return (struct item *)((uint8_t *)owner + owner_distance(owner, i));
 }
 
 static inline void owner_set_fragment(struct item *owner, uint32_t i, const struct item *frag)

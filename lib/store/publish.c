@@ -41,23 +41,6 @@ void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client
 		memcpy(it->data, key, nkey);
 }
 
-void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref)
-{
-	bool large = item_bits(it) & ITEM_LARGE;
-
-	ref->item = it;
-	ref->client_flags = it->client_flags;
-	ref->exptime = item_exptime(it);
-	ref->cas = s->no_cas ? 0 : it->stamp;
-	if (unlikely_(large)) {
-		ref->vlen = owner_value_len(it);
-		ref->value = NULL;
-		return;
-	}
-	ref->vlen = it->vlen - 2U;
-	ref->value = item_value(it);
-}
-
 void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey,
 	uint64_t hash, uint32_t *now_s)
 {
@@ -170,7 +153,7 @@ void item_give_up(struct store_ctx *ctx, struct item *it)
 
 	if (large)
 		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
-			if (owner_fragment(it, i))
+			if (owner_has_fragment(it, i))
 				segment_settle(ctx, owner_fragment(it, i), 0, true);
 	segment_settle(ctx, it, 0, large);
 }

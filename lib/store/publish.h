@@ -56,7 +56,22 @@ uint64_t item_total_size(const struct item *it);
 void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client_flags,
 	uint16_t vlen, uint8_t bits);
 
-void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref);
+static inline void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref)
+{
+	bool large = item_bits(it) & ITEM_LARGE;
+
+	ref->item = it;
+	ref->client_flags = it->client_flags;
+	ref->exptime = item_exptime(it);
+	ref->cas = s->no_cas ? 0 : it->stamp;
+	if (unlikely_(large)) {
+		ref->vlen = owner_value_len(it);
+		ref->value = NULL;
+		return;
+	}
+	ref->vlen = it->vlen - 2U;
+	ref->value = item_value(it);
+}
 
 static inline void bucket_unlock(struct store *s, uint64_t hash)
 {

@@ -116,6 +116,8 @@ enum store_status store_put_begin(struct store_ctx *ctx, struct store_put *put, 
 	CHECK(nkey >= 1 && nkey <= STORE_KEY_LEN_MAX);
 	if (unlikely_(is_too_large(ctx->s, nkey, vlen)))
 		return STORE_TOO_LARGE;
+	// The commit will need it.
+	__builtin_prefetch(bucket_of(ctx->s, hash), 1);
 	return put_begin(ctx, put, key, nkey, hash, client_flags, vlen, true);
 }
 
@@ -154,9 +156,8 @@ static bool put_room(
 	}
 	i = put->written / FRAGMENT_PAYLOAD;
 	off = put->written % FRAGMENT_PAYLOAD;
-	frag = owner_fragment(it, i);
-	if (!frag)
-		frag = fragment_alloc(ctx, put, i, may_reclaim);
+	frag = owner_has_fragment(it, i) ? owner_fragment(it, i)
+					 : fragment_alloc(ctx, put, i, may_reclaim);
 	if (!frag)
 		return false;
 	*room = frag->data + off;

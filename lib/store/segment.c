@@ -3,6 +3,8 @@
 
 #include "store/segment.h"
 
+#include "store/index.h"
+
 #include <sched.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -16,6 +18,8 @@
 
 #define SPINS_MAX 256
 #define DEAD_BYTE 0xdd
+// An overflow bucket's number has 32 bits: it is in the first 256 GiB.
+#define BUCKET_NUMBER_MAX (UINT32_MAX - SEGMENT_SIZE_MAX / sizeof(struct bucket))
 
 // The holder's section is short, so a long wait means that it lost its core: with
 // more threads than cores only giving ours away helps.
@@ -92,7 +96,8 @@ static void set_state(struct segment *g, enum segment_state state)
 	atomic_store_explicit(&g->state, state, memory_order_release);
 }
 
-static void segment_open(struct store *s, enum segment_class class)
+// The first free segment, there is one, in its new use.
+static uint32_t segment_take(struct store *s, enum segment_state state)
 {
 	uint32_t idx = s->free_head;
 	struct segment *g = &s->segment[idx];
@@ -104,8 +109,8 @@ static void segment_open(struct store *s, enum segment_class class)
 	atomic_store_explicit(&g->exp_last, 0, memory_order_relaxed);
 	atomic_store_explicit(&g->stamp_max, 0, memory_order_relaxed);
 	ASAN_UNPOISON_MEMORY_REGION(s->base + segment_off(s, idx), s->segment_size);
-	set_state(g, SEGMENT_OPEN);
-	s->open[class] = idx;
+	set_state(g, state);
+	return idx;
 }
 
 // An open segment of the class with size bytes of room, or NULL. The old one is
@@ -119,7 +124,7 @@ static struct segment *segment_with_room(struct store *s, enum segment_class cla
 		return &s->segment[old];
 	if (atomic_load_explicit(&s->free_count, memory_order_relaxed) <= spare)
 		return NULL;
-	segment_open(s, class);
+	s->open[class] = segment_take(s, SEGMENT_OPEN);
 	if (old != NO_SEGMENT) {
 		fifo_append(s, old);
 		set_state(&s->segment[old], SEGMENT_SEALED);
@@ -135,6 +140,26 @@ static uint64_t segment_carve(struct store *s, struct segment *g, uint32_t size)
 	g->used += size;
 	atomic_fetch_add_explicit(&g->holds, 1, memory_order_relaxed);
 	return off;
+}
+
+struct bucket *segment_bucket(struct store *s)
+{
+	struct bucket *b = NULL;
+
+	spin_lock(&s->pool_lock);
+	if (s->bucket_pos == s->bucket_end && s->free_count > RESERVED_SEGMENTS &&
+		s->index_segments < s->segment_count / INDEX_SEGMENTS_SHARE &&
+		segment_off(s, s->free_head) / sizeof(struct bucket) < BUCKET_NUMBER_MAX) {
+		s->bucket_pos = segment_off(s, segment_take(s, SEGMENT_INDEX));
+		s->bucket_end = s->bucket_pos + s->segment_size;
+		atomic_fetch_add_explicit(&s->index_segments, 1, memory_order_relaxed);
+	}
+	if (s->bucket_pos < s->bucket_end) {
+		b = (struct bucket *)(s->base + s->bucket_pos);
+		s->bucket_pos += sizeof(struct bucket);
+	}
+	spin_unlock(&s->pool_lock);
+	return b;
 }
 
 // ---- settling

@@ -10,6 +10,7 @@
 
 // Segments that only CLASS_MOVED may take, so that compaction can always begin.
 #define RESERVED_SEGMENTS 2
+#define INDEX_SEGMENTS_SHARE 8 // at most one of so many becomes overflow buckets
 
 void segments_init(struct store *s);
 void segments_fini(struct store *s);
@@ -61,6 +62,10 @@ static inline void atomic_lower(_Atomic uint32_t *p, uint32_t v)
 
 // Close this ctx's buffers: all, or those whose segment is sealed.
 void tlabs_close(struct store_ctx *ctx, bool all);
+
+// Memory for an overflow bucket, contents undefined; NULL when there is none. May be
+// called with a bucket lock held.
+struct bucket *segment_bucket(struct store *s);
 
 // Under the pool lock: a sealed or draining segment into which nothing points.
 void segment_to_limbo(struct store *s, struct segment *g);

@@ -10,8 +10,6 @@
 #include "store/reclaim.h"
 
 #define HUGEPAGE_LEN (2ULL << 20)
-#define SEGMENT_MIN (128U << 10)
-#define SEGMENT_MAX (2U << 20)
 #define SEGMENTS_MIN 32
 #define TLAB_MAX 16384
 #define ITEM_SIZE_DEFAULT (1U << 20)
@@ -54,8 +52,8 @@ static uint64_t pow2_floor(uint64_t n)
 
 // Where the parts begin. All but the segments come first.
 struct layout {
-	uint64_t bucket_count, overflow_count;
-	uint64_t overflow_off, ctx_off, epoch_off, segment_off, segments_off;
+	uint64_t bucket_count;
+	uint64_t ctx_off, epoch_off, segment_off, end_off, segments_off;
 	uint32_t segment_size, segment_count;
 };
 
@@ -74,19 +72,21 @@ static const char *layout_make(const struct store_conf *conf, struct layout *l)
 		for (buckets = 64; buckets * BUCKET_SLOTS * 3 / 4 < conf->hash_items; buckets *= 2)
 			if (buckets * sizeof(struct bucket) > mem)
 				break;
-	size = size < SEGMENT_MIN ? SEGMENT_MIN : size > SEGMENT_MAX ? SEGMENT_MAX : size;
+	size = size < SEGMENT_SIZE_MIN   ? SEGMENT_SIZE_MIN
+	       : size > SEGMENT_SIZE_MAX ? SEGMENT_SIZE_MAX
+					 : size;
 	l->segment_size = (uint32_t)size;
 	l->bucket_count = buckets;
-	l->overflow_count = buckets / 2;
+
 	off = buckets * sizeof(struct bucket);
-	l->overflow_off = off;
-	off += l->overflow_count * sizeof(struct bucket);
+
 	l->ctx_off = align_up(off, _Alignof(struct store_ctx));
 	off = l->ctx_off + conf->ctx_count_max * sizeof(struct store_ctx);
 	l->epoch_off = off;
 	off += conf->ctx_count_max * sizeof(struct epoch_ctx);
 	l->segment_off = off;
 	off += mem / size * sizeof(struct segment);
+	l->end_off = off;
 	l->segments_off = align_up(off, size);
 	if (l->segments_off + SEGMENTS_MIN * size > mem)
 		return conf->hash_items
@@ -121,11 +121,14 @@ static void store_place(struct store *s, const struct layout *l)
 {
 	s->bucket = (struct bucket *)s->base;
 	s->bucket_mask = l->bucket_count - 1;
-	s->overflow = (struct bucket *)(s->base + l->overflow_off);
-	s->overflow_count = (uint32_t)l->overflow_count;
+
 	s->ctx = (struct store_ctx *)(s->base + l->ctx_off);
 	s->segment = (struct segment *)(s->base + l->segment_off);
 	s->segments_off = l->segments_off;
+	// What alignment leaves before the first segment are overflow buckets.
+	s->bucket_pos = align_up(l->end_off, sizeof(struct bucket));
+	s->bucket_end = l->segments_off / sizeof(struct bucket) < UINT32_MAX ? l->segments_off
+									     : s->bucket_pos;
 	s->segment_size = l->segment_size;
 	s->segment_shift = (uint32_t)__builtin_ctz(l->segment_size);
 	s->segment_count = l->segment_count;
@@ -271,7 +274,9 @@ void store_usage(const struct store *s, struct store_usage *u)
 	u->mem_limit_bytes = s->mem_limit_bytes;
 	u->curr_items = stat_difference(s, STORE_STAT_items_added, STORE_STAT_items_removed);
 	u->bytes = stat_difference(s, STORE_STAT_bytes_added, STORE_STAT_bytes_removed);
-	u->index_bytes = (s->bucket_mask + 1 + s->overflow_count) * sizeof(struct bucket);
+	u->index_bytes = (s->bucket_mask + 1) * sizeof(struct bucket) +
+			 ((uint64_t)atomic_load_explicit(&w->index_segments, memory_order_relaxed)
+				 << s->segment_shift);
 	u->segment_size = s->segment_size;
 	u->segment_count = s->segment_count;
 	u->segment_free_count = atomic_load_explicit(&w->free_count, memory_order_relaxed);

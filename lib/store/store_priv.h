@@ -14,6 +14,8 @@
 #define CACHE_LINE 64
 #define STORE_CTX_MAX 255 // the index is the low byte of a stamp
 #define NO_SEGMENT UINT32_MAX
+#define SEGMENT_SIZE_MIN (128U << 10)
+#define SEGMENT_SIZE_MAX (2U << 20)
 
 typedef _Atomic uint32_t spinlock_t;
 
@@ -43,6 +45,7 @@ enum segment_state {
 	SEGMENT_OPEN, // records are being added
 	SEGMENT_SEALED, // in the FIFO, complete
 	SEGMENT_DRAINING, // the same, and a job walks it
+	SEGMENT_INDEX, // overflow buckets, for good
 	SEGMENT_LIMBO, // nothing points into it; waits for its grace period
 };
 
@@ -102,7 +105,7 @@ struct store {
 	// Fixed after store_create.
 	uint8_t *base;
 	struct bucket *bucket;
-	struct bucket *overflow;
+
 	struct segment *segment;
 	uint64_t bucket_mask;
 	uint64_t segments_off; // of segment 0
@@ -111,7 +114,7 @@ struct store {
 	uint32_t segment_count;
 	uint32_t tlab_len;
 	uint32_t tlab_record_max;
-	uint32_t overflow_count;
+
 	uint32_t item_size_max;
 	uint32_t start_s;
 	uint32_t job_count;
@@ -140,11 +143,13 @@ struct store {
 	uint32_t fifo_head, fifo_tail; // sealed and draining, oldest first
 	uint32_t limbo_head, limbo_tail; // ascending tokens
 	uint32_t open[CLASS_COUNT];
+	uint64_t bucket_pos, bucket_end; // room for overflow buckets, from the base
+	_Atomic uint32_t index_segments; // given to them
 
 	_Alignas(CACHE_LINE) spinlock_t clock_lock;
 	uint32_t flush_at_s; // delayed flush; 0: none. Under clock_lock
 	_Atomic uint32_t scan_next; // where the search for garbage goes on
-	_Atomic uint32_t overflow_next;
+
 	_Atomic uint32_t pending_segments;
 	_Atomic uint64_t pending_bytes;
 	_Atomic uint32_t keep_credit; // bytes that eviction might have moved and did not
