@@ -71,11 +71,18 @@ struct rte_mbuf *wclient_udp(uint16_t src_port, const char *request)
 
 struct rte_mbuf *wclient_tcp(struct wclient *c, uint8_t flags, const char *text, size_t len)
 {
+	static const char mss_1460[4] = {2, 4, 1460 >> 8, 1460 & 255};
 	struct frame f;
 	uint8_t *tcp;
 
-	frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, text, len);
+	// A SYN's payload is its options: the header is longer by as much.
+	if (flags & WCLIENT_SYN)
+		frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, mss_1460, sizeof(mss_1460));
+	else
+		frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, text, len);
 	tcp = f.b + f.l4;
+	if (flags & WCLIENT_SYN)
+		tcp[12] = (HDR_TCP_LEN + sizeof(mss_1460)) / 4 << 4;
 	store_be32(tcp + 4, c->seq);
 	store_be32(tcp + 8, c->ack);
 	store_be16(tcp + 14, 65535);
