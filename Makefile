@@ -175,7 +175,7 @@ test: ## everything: installs what is missing, builds, checks, sanitizers, end t
 	$(Q)scripts/test-all
 
 run: ## the embedded default: serve in a network lab of two namespaces (root); Ctrl-C ends it
-	$(Q)scripts/ensure-deps
+	$(Q)scripts/ensure-deps --run
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all
 	$(Q)scripts/lab run
 
@@ -214,7 +214,7 @@ lint: compile_commands.json ## clang-format, cppcheck, clang-tidy, shellcheck, l
 compile_commands.json: Makefile $(SRC_lib) $(SRC_app) $(SRC_test)
 	$(Q){ echo '['; sep=; for f in $(SRC_lib) $(SRC_app) $(SRC_test); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" "$(CURDIR)" "$$f" \
-		'$(subst ",\\\",$(CC) $(ALL_CFLAGS)) -c '"$$f"; sep=,; done; echo ']'; } >$@
+		'$(subst ",\\\\\\\",$(CC) $(ALL_CFLAGS)) -c '"$$f"; sep=,; done; echo ']'; } >$@
 
 # ---- installation
 

@@ -46,7 +46,7 @@ bool cfg_copy(char *dst, size_t size, const char *p, size_t len)
 
 struct cfg_name cfg_opt_name(const struct cfg_opt *opt)
 {
-	struct cfg_name n;
+	struct cfg_name n = {};
 
 	cfg_copy(n.s, sizeof(n.s), opt->name, strlen(opt->name));
 	for (char *p = n.s; *p; p++)

@@ -194,7 +194,7 @@ static enum cfg_action take_short(struct reader *r, const char *letters)
 	while (*letters && action == CFG_RUN) {
 		const struct flag *f = NULL;
 		char name[3] = {'-', *letters};
-		const char *value = NULL;
+		const char *value = "";
 
 		for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 			if (flags[i].letter == *letters)
@@ -277,11 +277,9 @@ static enum cfg_action take_long(struct reader *r, const char *arg)
 			continue;
 		if (!f->has_arg && value)
 			return fail_at(r, shown, "takes no value");
-		if (f->has_arg) {
-			value = take_value(r, value);
-			if (!value)
-				return fail_at(r, shown, "needs a value");
-		}
+		value = f->has_arg ? take_value(r, value) : "";
+		if (!value)
+			return fail_at(r, shown, "needs a value");
 		return run_flag(r, f, shown, value);
 	}
 	return unknown_long(r, shown, name, n);
