@@ -22,6 +22,7 @@ void pcapf_err_set(struct pcapf_err *err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
+	// cppcheck-suppress ctuuninitvar ; written, not read
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 }

@@ -184,10 +184,12 @@ void payload(struct build *b)
 		} else if (b->p[0] == 'x' && b->p[1] == ':') {
 			char word[4096];
 			uint8_t bytes[2048];
+			size_t n = 0;
 
 			b->p += 2;
 			if (word_next(b, word, sizeof(word)))
-				put(b, bytes, word_hex(b, word, bytes, sizeof(bytes)));
+				n = word_hex(b, word, bytes, sizeof(bytes));
+			put(b, bytes, n);
 		} else {
 			return;
 		}
