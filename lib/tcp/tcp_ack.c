@@ -98,11 +98,17 @@ void tcp_ack_advance(
 		tcb_raise(tcp, tcb, TCP_EV_SPACE);
 }
 
-// RFC 5681 2: a duplicate acknowledgment, by all of (a) to (e).
+// RFC 5681 2: a duplicate acknowledgment, by all of (a) to (e). The window, (e), is there
+// to tell it from a window update: a SACK block above the ACK does that better
+// (RFC 6675 2), for peers whose window grows meanwhile.
 static bool is_dupack(const struct tcb *tcb, const struct tcp_seg *seg)
 {
+	bool same_wnd = (uint32_t)seg->wnd << tcb->snd_wscale == tcb->snd_wnd;
+	bool sacked = tcb->sack_ok && seg->opt.has_sack && seq_gt(seg->opt.sack.left, seg->ack) &&
+		      seq_le(seg->opt.sack.right, tcb->snd_nxt);
+
 	return seg->ack == tcb->snd_una && seg_len(seg) == 0 && tcb_flight(tcb) > 0 &&
-	       (uint32_t)seg->wnd << tcb->snd_wscale == tcb->snd_wnd && !tcb->probing;
+	       (same_wnd || sacked) && !tcb->probing;
 }
 
 static void ack_duplicate(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
@@ -192,7 +198,7 @@ enum tcp_stat tcp_ack_input(struct tcp *tcp, struct tcb *tcb, struct tcp_seg *se
 	}
 	if (is_dupack(tcb, seg))
 		ack_duplicate(tcp, tcb, now_us);
-	else if (seq_ge(seg->ack, tcb->snd_una))
+	if (seg->ack == tcb->snd_una)
 		tcp_ack_window(tcp, tcb, seg);
 	return TCP_OK;
 }

@@ -5,7 +5,7 @@
 
 void tcp_info(const struct tcp *tcp, const struct tcb *tcb, struct tcp_info *info)
 {
-	uint32_t sent = tcb->snd_cur - tcb->snd_una;
+	uint32_t sent = tcb_flight(tcb);
 
 	*info = (struct tcp_info){
 		.state = tcp_state_name(tcb->state),

@@ -161,6 +161,8 @@ static enum tcp_stat input_rst(
 static enum tcp_stat input_syn(
 	struct tcp *tcp, struct tcb *tcb, struct tcp_seg *seg, uint64_t now_us)
 {
+	uint32_t hash = tcb->hash;
+
 	if (tcb->state != TCPS_SYN_RCVD || seg->flags & TCP_ACK) {
 		tcb_challenge(tcp, tcb, now_us);
 		return TCP_STAT_drop_challenged;
@@ -168,6 +170,8 @@ static enum tcp_stat input_syn(
 	if (seg->seq == tcb->irs) {
 		// Our SYN-ACK was lost, or is on its way.
 		tcb->rtt_timing = false;
+		if (tcb->ts_ok && seg->opt.has_ts && seq_gt(seg->opt.tsval, tcb->ts_recent))
+			tcb->ts_recent = seg->opt.tsval;
 		tcp_count(tcp, TCP_STAT_retransmits);
 		tcb_send_syn_ack(tcp, tcb, now_us);
 		return TCP_OK;
@@ -177,12 +181,8 @@ static enum tcp_stat input_syn(
 		return TCP_STAT_drop_unacceptable;
 	}
 	// 3.10.7.4, SYN-RECEIVED: "return to the LISTEN state", and start anew there.
-	{
-		uint32_t hash = tcb->hash;
-
-		tcb_gone(tcp, tcb);
-		return tcp_listen_input(tcp, seg, hash, now_us);
-	}
+	tcb_replaced(tcp, tcb);
+	return tcp_listen_input(tcp, seg, hash, now_us);
 }
 
 // ---- seventh: text

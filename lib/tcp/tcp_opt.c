@@ -25,6 +25,9 @@ static void opt_take(struct tcp_opts *o, uint8_t kind, const uint8_t *p, uint8_t
 		o->has_ts = true;
 		o->tsval = load_be32(p + 2);
 		o->tsecr = load_be32(p + 6);
+	} else if (kind == OPT_SACK && len >= 10 && len % 8 == 2) {
+		o->has_sack = true;
+		o->sack = (struct seq_range){load_be32(p + 2), load_be32(p + 6)};
 	} else if (!syn) {
 		return;
 	} else if (kind == OPT_MSS && len == 4) {

@@ -42,6 +42,8 @@
 
 struct tcp_opts {
 	bool has_mss, has_ts, has_wscale, sack_perm;
+	bool has_sack; // SACK blocks; the first is sack
+	struct seq_range sack;
 	uint8_t wscale;
 	uint16_t mss;
 	uint32_t tsval, tsecr;
@@ -251,6 +253,8 @@ const char *tcp_state_name(enum tcp_state state);
 // because it is done. Freed at once when the user has released it.
 void tcb_gone(struct tcp *tcp, struct tcb *tcb);
 void tcb_done(struct tcp *tcp, struct tcb *tcb);
+// A half-open connection that starts anew.
+void tcb_replaced(struct tcp *tcp, struct tcb *tcb);
 // Leave a TIME-WAIT record behind; the tcb is freed, or kept for its user to release.
 void tcb_to_time_wait(struct tcp *tcp, struct tcb *tcb, uint64_t now_us);
 

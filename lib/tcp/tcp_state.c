@@ -27,7 +27,9 @@
 //   CLOSING     -> TIME_WAIT    [tcb_to_time_wait]   ACK of our FIN
 //   CLOSE_WAIT  -> LAST_ACK     [tcp_close]
 //   LAST_ACK    -> CLOSED       [tcb_done]           ACK of our FIN
-//   any but TIME_WAIT -> CLOSED [tcb_gone]           reset, aborted or timed out
+//   SYN_RCVD    -> CLOSED       [tcb_replaced]       another SYN from the same port
+//   any but TIME_WAIT -> CLOSED [tcb_gone]           reset or timed out
+//   any but TIME_WAIT -> CLOSED [tcb_done]           aborted by the user
 
 #include "tcp/tcp_priv.h"
 
@@ -81,6 +83,14 @@ static void tcb_detach(struct tcp *tcp, struct tcb *tcb)
 	tcb->ack_now = tcb->ack_later = tcb->want_output = false;
 	tcb_ooo_clear(tcb);
 	chunkq_clear(&tcb->sndq);
+}
+
+// A new SYN takes the place of a half-open connection: the flow itself goes on.
+void tcb_replaced(struct tcp *tcp, struct tcb *tcb)
+{
+	tcb_set_state(tcb, TCPS_CLOSED);
+	tcb_detach(tcp, tcb);
+	tcb_free(tcp, tcb);
 }
 
 static void tcb_close_state(struct tcp *tcp, struct tcb *tcb)

@@ -151,9 +151,11 @@ static enum tcp_stat tw_syn(
 {
 	uint32_t hash = tw->hash, snd_nxt = tw->snd_nxt;
 
-	if (tcp->draining)
+	bool asks = !(seg->flags & TCP_ACK);
+
+	if (asks && tcp->draining)
 		return TCP_STAT_drop_draining;
-	if (syn_is_new(tw, seg)) {
+	if (asks && syn_is_new(tw, seg)) {
 		if (pool_free_count(&tcp->tcbs) == 0)
 			return TCP_STAT_drop_table_full;
 		tw_free(tcp, tw);
