@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The appliance: one struct app, filled by the control lcore at start, then read-only for all lcores
+// The appliance: one struct app, filled by the control lcore at start, read-only for all others
 //
 // Order of start-up (main.c): configuration -> eal.c (EAL arguments from it) -> topo.c
 // (which lcore does what, from what the device offers) -> build.c (store, rings, workers)

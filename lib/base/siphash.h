@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SipHash-1-3 and SipHash-2-4: keyed hashes for tables that strangers fill
+// SipHash-1-3 and SipHash-2-4 (Aumasson, Bernstein 2012): keyed hashes for tables strangers fill
 #pragma once
 
 #include <stddef.h>
