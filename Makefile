@@ -154,7 +154,7 @@ $(foreach t,$(FUZZ),$(eval $(B)/test/$(t): $(if $(filter fuzz,$(VARIANT)),,$(cal
 # ---- checks
 
 # The tests themselves are built without NDEBUG: `make check` uses the debug variant.
-.PHONY: check check-here check-bins test bench layers sizes lint format help map deps run clean distclean
+.PHONY: packet-regen check check-here check-bins test bench layers sizes lint format help map deps run clean distclean
 CHECK_BINS := $(addprefix $(B)/test/,$(UNIT) $(PROP) $(FUZZ) $(PACKET))
 
 check-bins: $(CHECK_BINS) $(addprefix $(B)/bin/,$(APPS))
@@ -166,6 +166,11 @@ check: ## unit, property, packet and corpus tests, layers, sizes: no root, no hu
 	$(Q)scripts/check-layers
 	$(Q)scripts/check-sizes
 	$(Q)$(MAKE) --no-print-directory VARIANT=$(if $(filter release,$(VARIANT)),debug,$(VARIANT)) check-here
+
+packet-regen: ## write what packet row ROW=NAME gives now as what it must give, and show the difference
+	$(Q)[[ -n "$(ROW)" ]] || { echo 'usage: make packet-regen ROW=NAME (a folder of test/packet/rows)' >&2; exit 2; }
+	$(Q)$(MAKE) --no-print-directory VARIANT=debug build/debug/test/packet_worker_rows
+	$(Q)REGEN=1 ROW='$(ROW)' build/debug/test/packet_worker_rows
 
 check-store: check-bins ## the store's tests alone (VARIANT=tsan for the DPDK-free race check)
 	$(Q)scripts/run-tests $(B) $(addprefix $(B)/test/,$(filter test_store% prop_store%,$(UNIT) $(PROP)))
