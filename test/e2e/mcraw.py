@@ -25,6 +25,10 @@ class Broken(Exception):
     """What came back breaks the protocol, or nothing came back in time."""
 
 
+class Silence(Broken):
+    """No datagram came in time."""
+
+
 def unescape(text):
     """C escapes to bytes."""
     return text.encode("latin-1", "backslashreplace").decode("unicode_escape").encode("latin-1")
@@ -181,7 +185,7 @@ class Udp:
         try:
             raw = self.sock.recv(1 << 16)
         except socket.timeout:
-            raise Broken(f"no datagram within {self.sock.gettimeout()} s") from None
+            raise Silence(f"no datagram within {self.sock.gettimeout()} s") from None
         if len(raw) < UDP_HEADER.size:
             raise Broken(f"a datagram of {len(raw)} bytes")
         return (*UDP_HEADER.unpack_from(raw), raw[UDP_HEADER.size:])
