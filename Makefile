@@ -163,8 +163,8 @@ check-here: check-bins
 	$(Q)scripts/run-tests $(B) $(CHECK_BINS)
 
 check: ## unit, property, packet and corpus tests, layers, sizes: no root, no hugepages, no network
-	$(Q)scripts/check-layers
-	$(Q)scripts/check-sizes
+	+$(Q)scripts/check-layers
+	+$(Q)scripts/check-sizes
 	$(Q)$(MAKE) --no-print-directory VARIANT=$(if $(filter release,$(VARIANT)),debug,$(VARIANT)) check-here
 
 packet-regen: ## write what packet row ROW=NAME gives now as what it must give, and show the difference
@@ -176,45 +176,45 @@ check-store: check-bins ## the store's tests alone (VARIANT=tsan for the DPDK-fr
 	$(Q)scripts/run-tests $(B) $(addprefix $(B)/test/,$(filter test_store% prop_store%,$(UNIT) $(PROP)))
 
 test: ## everything: installs what is missing, builds, checks, sanitizers, end to end (root)
-	$(Q)scripts/ensure-deps
-	$(Q)scripts/test-all
+	+$(Q)scripts/ensure-deps
+	+$(Q)scripts/test-all
 
 run: ## the embedded default: serve in a network lab of two namespaces (root); Ctrl-C ends it
-	$(Q)scripts/ensure-deps --run
+	+$(Q)scripts/ensure-deps --run
 	$(Q)$(MAKE) --no-print-directory VARIANT=release all
-	$(Q)scripts/lab run
+	+$(Q)scripts/lab run
 
 deps: ## install the Debian packages that building and testing need (root)
-	$(Q)scripts/ensure-deps --all
+	+$(Q)scripts/ensure-deps --all
 
 bench: $(addprefix $(B)/bin/,$(APPS)) $(addprefix $(B)/test/,$(BENCH)) ## cycles per packet and per command, printed as a table
-	$(Q)scripts/bench $(B)
+	+$(Q)scripts/bench $(B)
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (default 30), needs clang
 	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz check-bins
-	$(Q)scripts/fuzz build/fuzz $(FUZZ)
+	+$(Q)scripts/fuzz build/fuzz $(FUZZ)
 
 # ---- reading and tidying
 
 C_FILES := $(SRC_lib) $(SRC_app) $(SRC_test) $(wildcard lib/*/*.h app/*/*.h test/*/*.h)
 
 layers: ## check that no module includes what the graph above does not allow
-	$(Q)scripts/check-layers
+	+$(Q)scripts/check-layers
 
 sizes: ## check lengths of files, functions and lines, and the banned words
-	$(Q)scripts/check-sizes
+	+$(Q)scripts/check-sizes
 
 print-graph:
 	@$(foreach m,$(MODULES),echo '$(m): $(USES_$(m))';)
 
 map: ## the code map: each module and what its files are for
-	$(Q)scripts/map
+	+$(Q)scripts/map
 
 format: ## clang-format over all C files
 	$(Q)clang-format -i $(C_FILES)
 
 lint: compile_commands.json ## clang-format, cppcheck, clang-tidy, shellcheck, layers, sizes, man pages
-	$(Q)scripts/lint
+	+$(Q)scripts/lint
 
 compile_commands.json: Makefile $(SRC_lib) $(SRC_app) $(SRC_test)
 	$(Q){ echo '['; sep=; for f in $(SRC_lib) $(SRC_app) $(SRC_test); do \
