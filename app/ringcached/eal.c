@@ -147,7 +147,9 @@ static void choose_lcores(struct app *app, struct eal_args *a)
 	unsigned cpu_of[CPU_SETSIZE];
 	cpu_set_t set;
 
-	sched_getaffinity(0, sizeof(set), &set);
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set))
+		CPU_SET(0, &set); // more CPUs than a cpu_set_t holds: leave the choice to the user
 	list[0] = '\0';
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &set))

@@ -72,15 +72,20 @@ static bool udp_spend(struct conns *cs, uint32_t addr, uint32_t n, uint64_t now_
 	return true;
 }
 
-// Run a storage command: its data block must be in the same datagram.
+// Run a storage command: its data block must be in the same datagram. False: dropped.
 static bool udp_store(struct conns *cs, struct request *req, struct slice *text)
 {
 	const uint8_t *data = text->p + req->line_len;
 	struct store_put put;
 
-	if (text->len - req->line_len < (size_t)req->vlen + 2 ||
-		!chunkq_has_room(&cs->udp_out, CHUNK_ROOM))
+	if (text->len - req->line_len < (size_t)req->vlen + 2) {
+		CONN_COUNT(cs, drop_udp_frame);
 		return false;
+	}
+	if (!chunkq_has_room(&cs->udp_out, CHUNK_ROOM)) {
+		CONN_COUNT(cs, drop_udp_memory);
+		return false;
+	}
 	text->p += req->line_len + req->vlen + 2;
 	text->len -= req->line_len + req->vlen + 2;
 	if (cmd_put_begin(cs->cmd, req, &put, &cs->udp_out) == CMD_SWALLOW)

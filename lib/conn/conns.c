@@ -110,8 +110,10 @@ static void conn_sweep(struct conns *cs, struct conn *c, uint64_t now_us)
 		CONN_COUNT(cs, long_kicks);
 		conn_close_now(cs, c, true, now_us);
 	} else if (cs->conf.idle_timeout_s && quiet_s > cs->conf.idle_timeout_s) {
+		// As memcached: an orderly end, which a client sees as one.
 		CONN_COUNT(cs, idle_kicks);
-		conn_close_now(cs, c, true, now_us);
+		tcp_close(cs->tcp, c->tcb, now_us);
+		conn_close_now(cs, c, false, now_us);
 	}
 }
 
