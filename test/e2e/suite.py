@@ -76,7 +76,8 @@ class Context:
         self._oracle = None
 
     def queues(self):
-        return self.threads if self.mode == "rtc" and self.pmd != "tap" else 1
+        # TAP gets its queues from the server, and AF_XDP on veth has but one.
+        return self.threads if self.mode == "rtc" and self.pmd == "af_packet" else 1
 
     def options(self, server, udp=True):
         out = ["-t", str(self.threads)]

@@ -16,16 +16,18 @@ def nothing_left(lab):
 
 
 def stops(ctx, name):
+    """An idle client that closes when the server does."""
     lab = ctx.new_lab("s")
     with lab:
         here = ctx.at(lab)
-        idle = here.tcp()
-        equal(idle.set(b"a", b"1"), b"STORED\r\n")
-        start = time.monotonic()
-        equal(lab.stop(name), 0, f"exit status after SIG{name}")
-        true(time.monotonic() - start < 15, "it took more than 15 s")
-        equal(idle.rest(), b"", "an idle connection sees its end")
-        idle.close()
+        with here.tcp(timeout=10) as idle:
+            equal(idle.set(b"a", b"1"), b"STORED\r\n")
+            start = time.monotonic()
+            stopping = lab.start_script("stop", name)
+            equal(idle.rest(), b"", "an idle connection sees its end")
+        out, _ = stopping.communicate(timeout=30)
+        equal(stopping.returncode, 0, f"exit status after SIG{name} ({out.strip()})")
+        true(time.monotonic() - start < 5, "it took more than 5 s")
         true(not lab.alive(), "the lab says that it runs")
     nothing_left(lab)
 
@@ -38,6 +40,18 @@ def sigterm(ctx):
 @test("life: SIGINT ends it with status 0")
 def sigint(ctx):
     stops(ctx, "INT")
+
+
+@test("life: SIGTERM ends it, though a client never closes")
+def stubborn(ctx):
+    lab = ctx.new_lab("s")
+    with lab:
+        with ctx.at(lab).tcp(timeout=10) as idle:
+            equal(idle.set(b"a", b"1"), b"STORED\r\n")
+            start = time.monotonic()
+            equal(lab.stop("TERM"), 0, "exit status")
+            true(time.monotonic() - start < 15, "it took more than 15 s")
+    nothing_left(lab)
 
 
 @test("life: SIGTERM lets a reply that is under way come to its end", only="ringcached")
@@ -157,9 +171,11 @@ def wrong_option(ctx):
 @test("life: the lab says why when the server cannot start", only="ringcached")
 def cannot_start(ctx):
     lab = ctx.new_lab("w", ctx.options("ringcached") + ["--no-such-option"])
+    start = time.monotonic()
     done = lab.script("up", "--", *lab.options, check=False)
     equal(done.returncode, 1, "status")
     true("no-such-option" in done.stdout and "status 2" in done.stdout, done.stdout)
+    true(time.monotonic() - start < 10, "it waited for a server that had ended")
     nothing_left(lab)
 
 
