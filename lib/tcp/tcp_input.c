@@ -42,11 +42,11 @@ static enum tcp_stat parse(struct tcp_seg *seg, struct net_pkt *pkt)
 
 // ---- the ACK we owe
 
-// At once, and one for each segment of this kind: a peer counts them (RFC 5681 3.2).
-static void owe_duplicate_ack(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
+// At once, and one for each segment of this kind: a peer counts them (RFC 5681 3.2), and
+// each has SACK blocks of its own. So the one before goes out before the next segment
+// changes anything (input_steps).
+static void owe_duplicate_ack(struct tcp *tcp, struct tcb *tcb)
 {
-	if (tcb->ack_now && tcb->ack_dup)
-		tcb_send_ack(tcp, tcb, now_us);
 	tcb->ack_now = true;
 	tcb->ack_dup = true;
 	tcb_want_work(tcp, tcb);
@@ -77,7 +77,7 @@ static enum tcp_stat check_timestamp(
 	if ((uint32_t)(now_us / 1000000) - tcb->ts_recent_s > TCP_PAWS_IDLE_S)
 		return TCP_OK;
 	if (seg_len(seg) > 0 || tcb_may_challenge(tcb, now_us))
-		owe_duplicate_ack(tcp, tcb, now_us);
+		owe_duplicate_ack(tcp, tcb);
 	return TCP_STAT_drop_paws;
 }
 
@@ -119,7 +119,7 @@ static enum tcp_stat input_sequence(
 			tcb_set_dsack(tcb, seg->seq, seg->seq + seg->len);
 		// Two hosts that disagree must not answer each other's ACKs for ever.
 		if (seg_len(seg) > 0 || tcb_may_challenge(tcb, now_us))
-			owe_duplicate_ack(tcp, tcb, now_us);
+			owe_duplicate_ack(tcp, tcb);
 		return TCP_STAT_drop_unacceptable;
 	}
 	// "Segments are tailored": trim to the window.
@@ -227,7 +227,7 @@ static enum tcp_stat input_text(
 	}
 	if (seg->len == 0) {
 		if (seg->trimmed) // a probe of our closed window
-			owe_duplicate_ack(tcp, tcb, now_us);
+			owe_duplicate_ack(tcp, tcb);
 		return seg->trimmed ? TCP_STAT_drop_unacceptable : TCP_OK;
 	}
 	learn_rcv_mss(tcp, tcb, seg->len);
@@ -237,7 +237,7 @@ static enum tcp_stat input_text(
 		result = tcb_ooo_insert(tcp, tcb, seg);
 	}
 	if (had_hole || tcb->rcv_nxt == before || tcb->dsack_set || seg->trimmed)
-		owe_duplicate_ack(tcp, tcb, now_us); // SHLD-18 is for what is in order
+		owe_duplicate_ack(tcp, tcb); // SHLD-18 is for what is in order
 	else
 		owe_ack(tcp, tcb, now_us);
 	if (tcb->rcv_nxt != before)
@@ -292,7 +292,7 @@ static enum tcp_stat check_fin(
 	// A FIN before its turn tells of a hole like any other segment.
 	if (seg->flags & TCP_FIN && seg->len == 0 && !tcb->eof) {
 		tcp_count(tcp, TCP_STAT_out_of_order);
-		owe_duplicate_ack(tcp, tcb, now_us);
+		owe_duplicate_ack(tcp, tcb);
 	}
 	return TCP_OK;
 }
@@ -305,6 +305,8 @@ static enum tcp_stat input_steps(
 	uint32_t seq = seg->seq;
 	enum tcp_stat r;
 
+	if (tcb->ack_dup && seg_len(seg) > 0)
+		tcb_send_ack(tcp, tcb, now_us);
 	if (seg->flags & TCP_RST)
 		return input_rst(tcp, tcb, seg, now_us);
 	if (seg->flags & TCP_SYN)
