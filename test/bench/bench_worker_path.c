@@ -154,5 +154,6 @@ int main(void)
 	bench_tcp("worker.tcp_get_pipe16.cycles", text, 16, 16 * 60);
 	n = sprintf(text, "set key-000000000099 0 0 100\r\n%0100u\r\n", 7u);
 	bench_tcp("worker.tcp_set.cycles", text, 1, 8);
+	wclient_worker_end(w, now_us);
 	return 0;
 }

@@ -99,7 +99,7 @@ static unsigned check_document(void)
 	CHECK(text);
 	snprintf(doc, sizeof(doc), "%s", text);
 	render(doc, fresh, sizeof(fresh));
-	worker_destroy(w, now_us);
+	wclient_worker_end(w, now_us);
 	if (strcmp(doc, fresh) != 0 && getenv("GEN_DOCS")) {
 		f = fopen(DOC, "w");
 		CHECK(f && fputs(fresh, f) >= 0 && fclose(f) == 0);

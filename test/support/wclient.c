@@ -13,6 +13,8 @@
 #define CONN_COUNT_MAX 256
 
 static _Atomic uint32_t open_count;
+static struct store *store;
+static struct stats *stats;
 
 struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
 {
@@ -47,14 +49,23 @@ struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
 	c.cmd.version = "test";
 	c.cmd.worker_count = 1;
 	c.cmd.start_s = 1000;
-	c.store = store_create(&sc, &err);
-	c.stats = stats_create();
-	c.cmd.stats = c.stats;
+	store = store_create(&sc, &err);
+	stats = stats_create();
+	CHECK(store && stats);
+	c.store = store;
+	c.stats = stats;
+	c.cmd.stats = stats;
 	c.unix_us_at_zero = 1000000000;
-	CHECK(c.store && c.stats);
 	w = worker_create(&c, now_us);
 	CHECK(w);
 	return w;
+}
+
+void wclient_worker_end(struct worker *w, uint64_t now_us)
+{
+	worker_destroy(w, now_us);
+	store_destroy(store);
+	stats_destroy(stats);
 }
 
 struct rte_mbuf *wclient_udp(uint16_t src_port, const char *request)

@@ -13,8 +13,10 @@ struct wclient {
 	uint32_t ack; // next expected
 };
 
-// A worker with a 64 MiB store, UDP answered for everybody; trace_count as in worker_conf.
+// The worker of this process, with a 64 MiB store, UDP answered for everybody; trace_count as in worker_conf.
 struct worker *wclient_worker(uint64_t now_us, unsigned trace_count);
+// The end of it, with its store and counters.
+void wclient_worker_end(struct worker *w, uint64_t now_us);
 
 // A datagram with a memcached request of one line.
 struct rte_mbuf *wclient_udp(uint16_t src_port, const char *request);

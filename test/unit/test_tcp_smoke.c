@@ -48,7 +48,7 @@ static void conversation(void **state)
 // Every mbuf of the pool is taken: nothing can be sent, and nothing is lost.
 static void no_mbuf_for_data(void **state)
 {
-	static struct rte_mbuf *held[EAL_POOL_COUNT];
+	static struct rte_mbuf *held[EAL_POOL_COUNT + 1]; // and the NULL
 	unsigned n = 0;
 	struct tw w;
 
@@ -72,7 +72,7 @@ static void no_mbuf_for_data(void **state)
 // The same for an ACK that is owed and for a retransmission.
 static void no_mbuf_for_ack(void **state)
 {
-	static struct rte_mbuf *held[EAL_POOL_COUNT];
+	static struct rte_mbuf *held[EAL_POOL_COUNT + 1]; // and the NULL
 	unsigned n = 0;
 	struct tw w;
 
