@@ -325,6 +325,25 @@ static void keepalive(void **state)
 	tw_end(&w);
 }
 
+// The idle time counts from the answer to the last probe, also when it is a short one.
+static void keepalive_short(void **state)
+{
+	struct tcp_conf conf;
+	struct tw w;
+
+	tw_conf(&conf);
+	conf.keepalive_us = 20 * SECOND;
+	tw_open(&w, &conf);
+	tw_connect(&w, "mss 1460");
+	for (unsigned i = 0; i < 5; i++) {
+		tw_out_within(&w, 19 * SECOND, 21 * SECOND, ". 0:0(0) ack 1");
+		tw_advance(&w, SECOND);
+		tw_in(&w, ". 1:1(0) ack 1");
+	}
+	tw_state(&w, "ESTABLISHED");
+	tw_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +360,7 @@ int main(void)
 		cmocka_unit_test(window_field_follows_reads),
 		cmocka_unit_test(large_window),
 		cmocka_unit_test(keepalive),
+		cmocka_unit_test(keepalive_short),
 	};
 
 	return tw_run_group("tcp window", tests, sizeof(tests) / sizeof(tests[0]));
