@@ -144,7 +144,7 @@ static void choose_lcores(struct app *app, struct eal_args *a)
 	static const char *const lcore_args[] = {"-l", "-c", "--lcores", "-S", NULL};
 	unsigned need = app->cfg.server.rx_lcores + app->cfg.server.threads, cpu_count = 0, n = 0;
 	char list[1024], map[4096];
-	unsigned cpu_of[CPU_SETSIZE];
+	unsigned cpu_of[CPU_SETSIZE] = {0};
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
