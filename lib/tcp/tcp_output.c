@@ -245,7 +245,7 @@ void tcb_send_probe(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 }
 
 // What stopped send_loop.
-enum stop { STOP_EMPTY, STOP_WINDOW, STOP_CWND, STOP_NO_MBUF };
+enum stop { STOP_EMPTY, STOP_WINDOW, STOP_CWND, STOP_NO_MBUF, STOP_TX_FULL };
 
 struct next_seg {
 	uint32_t len;
@@ -289,6 +289,8 @@ static enum stop send_loop(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 
 		if (s.len == 0 && !s.fin)
 			return s.stop;
+		if (unlikely_(net_tx_count(tcp->net) >= TCP_TX_FULL))
+			return STOP_TX_FULL;
 		if (s.fin)
 			flags = TCP_FIN;
 		if (s.len && seq + s.len == tcb->snd_una + tcb->sndq.len)
@@ -325,7 +327,7 @@ static void choose_timer(struct tcp *tcp, struct tcb *tcb, enum stop stop, uint6
 		kind = TCB_TIMER_PERSIST; // the probe was the last octet
 	} else if (flight > 0) {
 		kind = TCB_TIMER_RTO;
-	} else if (stop == STOP_NO_MBUF) {
+	} else if (stop == STOP_NO_MBUF || stop == STOP_TX_FULL) {
 		kind = TCB_TIMER_RETRY;
 		after_us = TCP_RETRY_US;
 	} else if (stop != STOP_EMPTY) {
@@ -351,6 +353,11 @@ void tcb_output(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 	stop = send_loop(tcp, tcb, now_us);
 	tcb->cwnd_limited = stop == STOP_CWND;
 	choose_timer(tcp, tcb, stop, now_us);
+	if (unlikely_(stop == STOP_TX_FULL)) {
+		// A packet dropped there would cost the peer a timeout; soon there is room.
+		tcb->want_output = true;
+		tcb_want_work(tcp, tcb);
+	}
 	if (tcb->ack_now || window_update_due(tcb))
 		tcb_send_ack(tcp, tcb, now_us);
 	else if (tcb->ack_later)

@@ -33,6 +33,9 @@
 #define TCP_CHALLENGE_MS 5000
 #define TCP_PAWS_IDLE_S (24u * 24 * 3600) // RFC 7323 5.5
 
+// Data waits when the tx vector is that full: ACKs and resets still find room.
+#define TCP_TX_FULL (NET_TX_MAX - 128)
+
 #define TCP_POLL_TIMERS_MAX 256 // of one tcp_poll, and as many TIME-WAIT records
 #define TCP_POLL_WORK_MAX 1024
 

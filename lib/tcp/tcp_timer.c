@@ -155,7 +155,8 @@ static bool idle_expired(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 		tcb->keep_probes++;
 		tcb_send_keepalive(tcp, tcb, now_us);
 	}
-	tcb->idle_us = now_us + TCP_KEEP_INTERVAL_US;
+	// Not later than keep_us: an answer starts the idle time anew.
+	tcb->idle_us = now_us + (keep_us < TCP_KEEP_INTERVAL_US ? keep_us : TCP_KEEP_INTERVAL_US);
 	return true;
 }
 

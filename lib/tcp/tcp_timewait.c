@@ -150,7 +150,6 @@ static enum tcp_stat tw_syn(
 	struct tcp *tcp, struct time_wait *tw, struct tcp_seg *seg, uint64_t now_us)
 {
 	uint32_t hash = tw->hash, snd_nxt = tw->snd_nxt;
-
 	bool asks = !(seg->flags & TCP_ACK);
 
 	if (asks && tcp->draining)

@@ -99,6 +99,31 @@ static void no_mbuf_for_ack(void **state)
 	tw_end(&w);
 }
 
+// The tx vector is nearly full: data waits for the next turn and is not lost on the way.
+static void tx_vector_full(void **state)
+{
+	unsigned sent = 0;
+	struct tw w;
+
+	tw_open(&w, NULL);
+	tw_connect(&w, "mss 1460");
+	tw_in(&w, "P. 1:2(1) ack 1");
+	for (unsigned i = 0; i < 1020; i++)
+		tw_in(&w, "P. 1:2(1) ack 1"); // old: an ACK each
+	tw_write(&w, 10 * 1460);
+	for (unsigned i = 0; i < 3; i++) {
+		while (tw_take(&w))
+			sent += w.got.len;
+		tw_loop(&w);
+	}
+	assert_int_equal(sent, 10 * 1460);
+	assert_int_equal(stat_read(&net_stats(w.net)[NET_STAT_tx_full]), 0);
+	tw_inf(&w, ". 2:2(0) ack %u", 10 * 1460 + 1);
+	tw_quiet(&w, 10 * SECOND);
+	tw_counts(&w, "drop_unacceptable=1020");
+	tw_end(&w);
+}
+
 // The chunk pool is empty: the user sees it, the connection lives on.
 static void no_chunk(void **state)
 {
@@ -184,6 +209,7 @@ int main(void)
 		cmocka_unit_test(conversation),
 		cmocka_unit_test(no_mbuf_for_data),
 		cmocka_unit_test(no_mbuf_for_ack),
+		cmocka_unit_test(tx_vector_full),
 		cmocka_unit_test(no_chunk),
 		cmocka_unit_test(half_open_again),
 		cmocka_unit_test(syn_again_newer_timestamp),
