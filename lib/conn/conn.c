@@ -339,7 +339,8 @@ static enum step conn_run_long_get(struct conns *cs, struct conn *c)
 	if (last) {
 		conn_long_put(cs, c);
 	} else if (parsed == PARSE_MORE) {
-		c->scanned = tcp_readable(c->tcb);
+		// Of a line with a bad key all that was looked at is gone, and more may be there.
+		c->scanned = consumed ? 0 : tcp_readable(c->tcb);
 		conn_set_state(c, CONN_PARSE_CMD);
 		conn_set_state(c, CONN_WAITING);
 	}
@@ -605,5 +606,9 @@ void conn_events(struct conns *cs, struct conn *c, unsigned events, uint64_t now
 		conn_close_now(cs, c, false, now_us);
 		return;
 	}
-	conn_drive(cs, c, now_us);
+	// It waits for its turn: what is new may be sent, no request is run out of turn.
+	if (c->queued)
+		tcp_output(cs->tcp, c->tcb, now_us);
+	else
+		conn_drive(cs, c, now_us);
 }
