@@ -273,7 +273,7 @@ int app_build(struct app *app)
 	app->stats = stats_create();
 	if (!app->stats || stats_register(app->stats, &port_stats_set, 0, app->port.stat))
 		return fail("out of memory");
-	if (app_settings(app) || build_store(app) || build_workers(app) || build_tx_rings(app))
+	if (build_store(app) || app_settings(app) || build_workers(app) || build_tx_rings(app))
 		return -1;
 	return build_steering(app);
 }
