@@ -22,7 +22,7 @@ B := build/$(VARIANT)
 
 # ---- the module graph: who may use whom. Checked by `make layers` and by the link of each test.
 
-MODULES := base pcap cfg stats proto store net tcp cmd conn worker port steer
+MODULES := base pcap cfg stats proto store net tcp cmd conn worker port steer load
 
 USES_base :=
 USES_pcap := base
@@ -37,13 +37,14 @@ USES_conn := cmd tcp
 USES_worker := conn
 USES_port := stats
 USES_steer := net
+USES_load := stats
 
 # Closures, written out level by level: a cycle is found here, not by recursion.
 closure1 = $(1) $(foreach m,$(1),$(USES_$(m)))
 closure = $(call uniq,$(call closure1,$(call closure1,$(call closure1,$(call closure1,$(call closure1,$(call closure1,$(1))))))))
 uniq = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(1))))
 # In link order: users before the used.
-link_order = $(foreach m,steer port worker conn cmd tcp net store proto stats cfg pcap base,$(filter $(m),$(1)))
+link_order = $(foreach m,load steer port worker conn cmd tcp net store proto stats cfg pcap base,$(filter $(m),$(1)))
 $(foreach m,$(MODULES),$(foreach u,$(USES_$(m)),$(if $(filter $(m),$(call closure,$(USES_$(u)) $(u))),$(error module cycle: $(m) <-> $(u)))))
 
 # ---- tools and flags
@@ -131,7 +132,7 @@ $(foreach a,$(APPS),$(eval $(call app_rule,$(a))))
 # test/support files: those a test may use are named in its line "// support: a b".
 test_module = $(word 2,$(subst _, ,$(1)))
 test_support = $(shell sed -n 's,^// support: ,,p' $(1))
-NO_DPDK := base cfg stats proto store cmd
+NO_DPDK := base cfg stats proto store cmd load
 test_libs = $(if $(filter $(call test_module,$(2)),$(NO_DPDK)),$(if $(call test_support,$(1)),$(LIBS),-lm),$(LIBS))
 
 # $(1) folder, $(2) name, $(3) extra libraries
