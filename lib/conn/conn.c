@@ -105,6 +105,7 @@ static void conn_open(struct conns *cs, struct conn *c, struct tcb *tcb)
 	}
 	CONN_COUNT(cs, rejected_connections);
 	cmd_reply_line(tcp_send_queue(tcb), "ERROR Too many open connections", false);
+	CONN_ADD(cs, bytes_written, tcp_send_queue(tcb)->len);
 	conn_set_state(c, CONN_CLOSING);
 }
 
@@ -123,6 +124,14 @@ void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_u
 	c->state = CONN_CLOSED;
 	stat_dec(&cs->stat[CONN_STAT_curr_connections]);
 	atomic_fetch_sub_explicit(cs->conf.open_count, 1, memory_order_relaxed);
+}
+
+void conn_close_fin(struct conns *cs, struct conn *c, uint64_t now_us)
+{
+	// Input nobody will read would turn the close into a reset.
+	conn_take(cs, c, tcp_readable(c->tcb));
+	tcp_close(cs->tcp, c->tcb, now_us);
+	conn_close_now(cs, c, false, now_us);
 }
 
 void conn_queue_work(struct conns *cs, struct conn *c)
@@ -524,6 +533,8 @@ static enum step drive_swallow(struct conns *cs, struct conn *c)
 		n = c->swallow_left;
 	conn_take(cs, c, n);
 	c->swallow_left -= n;
+	if (n > 0)
+		c->active_s = store_now_s(cs->store);
 	if (c->swallow_left == 0) {
 		conn_set_state(c, CONN_NEW_CMD);
 		return STEP_GO;
@@ -585,10 +596,7 @@ void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us)
 	// Nothing was acknowledged while we ran: the growth is what was written.
 	CONN_ADD(cs, bytes_written, tcp_send_queue(c->tcb)->len - queued_before);
 	if (c->state == CONN_CLOSING) {
-		// Input nobody will read would turn the close into a reset.
-		conn_take(cs, c, tcp_readable(c->tcb));
-		tcp_close(cs->tcp, c->tcb, now_us);
-		conn_close_now(cs, c, false, now_us);
+		conn_close_fin(cs, c, now_us);
 		return;
 	}
 	tcp_output(cs->tcp, c->tcb, now_us);
@@ -602,6 +610,8 @@ void conn_events(struct conns *cs, struct conn *c, unsigned events, uint64_t now
 		return;
 	if (events & TCP_EV_EOF)
 		c->eof = true;
+	if (events & TCP_EV_SPACE)
+		c->active_s = store_now_s(cs->store); // the reply is on its way
 	if (events & TCP_EV_GONE) {
 		conn_close_now(cs, c, false, now_us);
 		return;

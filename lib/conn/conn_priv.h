@@ -39,7 +39,7 @@ struct conn {
 	uint32_t scanned; // bytes at the front of the input known to hold no line end
 	uint32_t need; // CONN_NREAD: bytes of line and data block together
 	uint32_t swallow_left; // CONN_SWALLOW
-	uint32_t active_s; // last time a request made progress
+	uint32_t active_s; // last time a request, or its reply, made progress
 	struct tcb *tcb;
 	struct conn_long *lng;
 	struct conn *next; // work list
@@ -93,4 +93,7 @@ void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us);
 // Take what TCP reports about c.
 void conn_events(struct conns *cs, struct conn *c, unsigned events, uint64_t now_us);
 
+// Give c up: with a reset, or leave what was begun to TCP.
 void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_us);
+// FIN behind what is queued; input that was not read is dropped.
+void conn_close_fin(struct conns *cs, struct conn *c, uint64_t now_us);

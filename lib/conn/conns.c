@@ -33,7 +33,7 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 	struct conns *cs;
 
 	if (conf->udp_prefix_count > CONN_PREFIXES_MAX || conf->conn_count_max == 0 ||
-		conf->long_count == 0 || conf->requests_per_event == 0)
+		conf->long_count == 0 || conf->requests_per_event == 0 || conf->out_limit == 0)
 		return NULL;
 	cs = calloc(1, sizeof(*cs));
 	if (!cs)
@@ -104,16 +104,18 @@ static void conn_sweep(struct conns *cs, struct conn *c, uint64_t now_us)
 
 	if (cs->draining && between && tcp_readable(c->tcb) == 0 &&
 		tcp_send_queue(c->tcb)->len == 0) {
-		tcp_close(cs->tcp, c->tcb, now_us);
-		conn_close_now(cs, c, false, now_us);
+		conn_close_fin(cs, c, now_us);
 	} else if (c->lng && cs->conf.long_timeout_s && quiet_s > cs->conf.long_timeout_s) {
 		CONN_COUNT(cs, long_kicks);
 		conn_close_now(cs, c, true, now_us);
 	} else if (cs->conf.idle_timeout_s && quiet_s > cs->conf.idle_timeout_s) {
-		// As memcached: an orderly end, which a client sees as one.
 		CONN_COUNT(cs, idle_kicks);
-		tcp_close(cs->tcp, c->tcb, now_us);
-		conn_close_now(cs, c, false, now_us);
+		// As memcached: an orderly end, which a client sees as one. But who does not
+		// take its reply would hold our memory for as long as it likes.
+		if (tcp_send_queue(c->tcb)->len == 0)
+			conn_close_fin(cs, c, now_us);
+		else
+			conn_close_now(cs, c, true, now_us);
 	}
 }
 
