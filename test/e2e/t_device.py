@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What belongs to the device and the way to the workers: steering policies, captures as a device."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import labs
+from labs import wait_until
+from suite import equal, test, true
+
+BIN = pathlib.Path(os.environ.get("LAB_BIN", labs.ROOT / "build/release/bin/ringcached"))
+KEYS = 200
+
+
+def counters(conn):
+    text = conn.ask(b"stats ringcached\r\n", b"END\r\n").decode()
+    rows = (line.split() for line in text.splitlines() if line.startswith("STAT "))
+    return {row[1]: int(row[2]) for row in rows}
+
+
+@test("device: round robin deals connections to the workers in turn", only="ringcached")
+def roundrobin(ctx):
+    if ctx.mode != "dispatch":
+        return
+    options = [*ctx.options("ringcached"), "--steer=roundrobin"]
+    with ctx.other("r", options=options) as here:
+        conns = [here.tcp() for _ in range(40)]
+        try:
+            for i, conn in enumerate(conns):
+                equal(conn.set(b"k%d" % i, b"v%d" % i), b"STORED\r\n")
+            for i, conn in enumerate(reversed(conns)):
+                equal(conn.ask(b"get k%d\r\n" % i, b"END\r\n"),
+                      b"VALUE k%d 0 %d\r\nv%d\r\nEND\r\n" % (i, len(str(i)) + 1, i))
+            now = counters(conns[0])
+            true(now["steer.flows_dealt"] >= len(conns), f"dealt {now['steer.flows_dealt']}")
+            true(now["steer.by_flow"] > 3 * len(conns), "packets do not follow the flow table")
+            equal(now["steer.drop_ring_full"], 0, "packets dropped on the way to the workers")
+        finally:
+            for conn in conns:
+                conn.close()
+        # The notices of the workers empty the flow table again; the one that asks stays.
+        with here.tcp() as conn:
+            wait_until("closed flows leave the table", 10,
+                       lambda: counters(conn)["steer.flows"] <= 1)
+
+
+def ringpcap(*args):
+    program = BIN.with_name("ringpcap")
+    return subprocess.run([program, *map(str, args)], check=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+@test("device: captures as a device, an ordinary user, no hugepages", only="ringcached")
+def pcap(ctx):
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        program = shutil.copy(BIN, folder)
+        (folder / "keys").write_text("".join(f"key-{i}\n" for i in range(KEYS)))
+        ringpcap("get", "--keys", folder / "keys", "--count", KEYS, "-w", folder / "in.pcap")
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        environment = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": name, "HOME": name}
+        server = subprocess.Popen(
+            [program, "--listen=192.0.2.10", "--udp-port=11211", "--udp-trust=192.0.2.0/24",
+             "--threads=2", "--mode=dispatch", "--hugepages=off",
+             f"--device=net_pcap0,rx_pcap={name}/in.pcap,tx_pcap={name}/out.pcap",
+             "--", "--file-prefix=pcap"],
+            user="nobody", group="nogroup", extra_groups=[], env=environment, cwd=name,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            for line in server.stdout:
+                if line.startswith("ringcached: ready"):
+                    break
+            time.sleep(1)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            log = server.communicate(timeout=20)[0]
+        equal(server.returncode, 0, f"exit status\n{log}")
+        replies = [line for line in ringpcap("print", folder / "out.pcap").splitlines()
+                   if "END" in line]
+        equal(len(replies), KEYS, "replies to the requests of the capture")
+        true(all("cksum ok" in line for line in replies), "a reply with a wrong checksum")
