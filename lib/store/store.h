@@ -196,11 +196,22 @@ struct store_usage {
 void store_usage(const struct store *s, struct store_usage *u);
 
 // Visit every live item once, in index order, in steps: returns the cursor to go
-// on with, 0 when done (start with 0). At most max items per call; the pieces of
-// item and key are valid inside fn only.
+// on with, 0 when done (start with 0). At most max items and STORE_WALK_CHAINS_MAX
+// chains of the index per call: none may be visited though there is more. The pieces of
+// item and key are valid inside fn only. An item that lives through a walk of many calls
+// is visited exactly once, overwritten meanwhile or not.
+#define STORE_WALK_CHAINS_MAX 64
 typedef void store_walk_fn(void *arg, struct slice key, const struct store_ref *ref);
 uint64_t store_walk(
 	struct store_ctx *ctx, uint64_t cursor, unsigned max, store_walk_fn *fn, void *arg);
+
+// What of an item is not for the client that asks for its value.
+struct store_meta {
+	uint32_t atime_s; // when it was stored or last read
+	uint32_t size_bytes; // of its records, as in store_usage.bytes
+	bool fetched; // read at least once
+};
+void store_ref_meta(const struct store_ref *ref, struct store_meta *meta);
 
 // Walk every invariant (index <-> records <-> segment accounting). Only while no
 // other ctx is active. True, or false with *what = the broken law.
