@@ -40,7 +40,7 @@ static void ack_window_opened(struct tcb *tcb)
 	tcb_timer_stop(tcb);
 }
 
-// R7 of RFC 9293 3.10.7.4: WL1 and WL2 keep an old segment from changing the window.
+// RFC 9293 3.10.7.4, "SND.WND": WL1 and WL2 keep an old segment from changing the window.
 void tcp_ack_window(struct tcp *tcp, struct tcb *tcb, const struct tcp_seg *seg)
 {
 	uint32_t wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
