@@ -74,25 +74,20 @@ static void take_over(const struct job *j, struct item *copy, const struct item 
 	atomic_store_explicit(&copy->bits, bits, memory_order_relaxed);
 }
 
-// Unlink the item at word if it is still there.
-static bool unlink_word(struct store_ctx *ctx, struct item *it, uint64_t hash, bool must_be_gone)
+// Unlink the item if its slot still holds it. What was gone once stays gone: no touch
+// brings it back.
+static void unlink_item(struct store_ctx *ctx, struct item *it, uint64_t hash)
 {
 	struct store *s = ctx->s;
 	_Atomic uint64_t *slot;
-	bool gone, unlinked = false;
 
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
-	gone = slot && is_gone_now(s, it);
-	// A touch may have come in between.
-	if (slot && (gone || !must_be_gone)) {
+	if (slot)
 		atomic_store_explicit(slot, 0, memory_order_release);
-		unlinked = true;
-	}
 	bucket_unlock(s, hash);
-	if (unlinked)
-		item_kill(ctx, it, gone ? DEATH_GONE : DEATH_EVICTED);
-	return unlinked || !slot;
+	if (slot)
+		item_kill(ctx, it, is_gone_now(s, it) ? DEATH_GONE : DEATH_EVICTED);
 }
 
 static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct item *it,
@@ -125,8 +120,10 @@ static enum drain_result drain_item(
 	uint32_t size = item_record_size(it), exptime = item_exptime(it);
 	enum drain_result result;
 
-	if (is_gone_now(ctx->s, it))
-		return unlink_word(ctx, it, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
+	if (is_gone_now(ctx->s, it)) {
+		unlink_item(ctx, it, hash);
+		return DRAIN_DONE;
+	}
 	if (j->mode == JOB_SWEEP) {
 		if (exptime && exptime < j->exp_min)
 			j->exp_min = exptime;
@@ -137,7 +134,7 @@ static enum drain_result drain_item(
 		if (result == DRAIN_DONE || j->mode == JOB_COMPACT)
 			return result;
 	}
-	unlink_word(ctx, it, hash, false);
+	unlink_item(ctx, it, hash);
 	return DRAIN_DONE;
 }
 
@@ -185,21 +182,21 @@ static enum drain_result drain_fragment(struct store_ctx *ctx, struct job *j, st
 	struct index_pos pos;
 	struct item *owner = index_find_owner(s, hash, frag, frag->client_flags, &pos);
 	enum drain_result result;
+	bool gone;
 
 	if (!owner)
 		return DRAIN_DONE;
-	if (is_gone_now(s, owner))
-		return unlink_word(ctx, owner, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
-	if (j->mode == JOB_SWEEP)
+	gone = is_gone_now(s, owner);
+	if (j->mode == JOB_SWEEP && !gone)
 		return DRAIN_DONE;
-	if (is_worth_moving(j, owner, item_record_size(frag))) {
+	if (!gone && is_worth_moving(j, owner, item_record_size(frag))) {
 		result = move_fragment(ctx, j, frag, owner, &pos, moved_bytes);
 		if (result != DRAIN_NO_ROOM || j->mode == JOB_COMPACT)
 			return result;
 	}
 	// Without this fragment the value is lost. If the owner moved meanwhile, the next
 	// look finds it at its new place.
-	unlink_word(ctx, owner, hash, false);
+	unlink_item(ctx, owner, hash);
 	return index_find_owner(s, hash, frag, frag->client_flags, &pos) ? DRAIN_RETRY : DRAIN_DONE;
 }
 

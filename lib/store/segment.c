@@ -17,6 +17,7 @@
 #include "base/hotpath.h"
 
 #define SPINS_MAX 256
+#define TLAB_LEN_MIN 1024
 #define DEAD_BYTE 0xdd
 // An overflow bucket's number has 32 bits: it is in the first 256 GiB.
 #define BUCKET_NUMBER_MAX (UINT32_MAX - SEGMENT_SIZE_MAX / sizeof(struct bucket))
@@ -225,36 +226,59 @@ void segment_settle(struct store_ctx *ctx, struct item *it, uint64_t stamp, bool
 
 // ---- allocation buffers
 
+// A buffer that is closed with most of it unused was too long: many ctxs that store
+// little would each waste theirs when the segment is sealed.
+static uint32_t tlab_next_len(const struct store *s, const struct tlab *t, uint32_t wasted)
+{
+	uint32_t len = t->len;
+
+	if (wasted > (t->end - t->start) / 2)
+		len /= 2;
+	else if (t->end - t->pos < (t->end - t->start) / 8)
+		len *= 2;
+	if (len < TLAB_LEN_MIN)
+		return TLAB_LEN_MIN;
+	return len < s->tlab_len_max ? len : s->tlab_len_max;
+}
+
+// The unused end becomes a pad record, or goes back if it is the end of the segment.
+// Returns the bytes wasted.
+static uint32_t tlab_pad(struct store *s, struct segment *g, struct tlab *t)
+{
+	uint32_t rest = (uint32_t)(t->end - t->pos);
+	struct item *pad = item_at(s, t->pos);
+
+	if (rest == 0)
+		return 0;
+	pad->stamp = 0;
+	pad->client_flags = rest;
+	pad->vlen = 0;
+	pad->klen = 0;
+	atomic_store_explicit(&pad->bits, ITEM_DEAD, memory_order_relaxed);
+	spin_lock(&s->pool_lock);
+	if (segment_off(s, (uint32_t)(g - s->segment)) + g->used == t->end) {
+		g->used -= rest;
+		rest = 0;
+	}
+	spin_unlock(&s->pool_lock);
+	return rest;
+}
+
 static void tlab_close(struct store_ctx *ctx, struct tlab *t)
 {
 	struct store *s = ctx->s;
 	struct segment *g;
-	uint32_t rest = (uint32_t)(t->end - t->pos);
+	uint32_t wasted;
 
 	if (t->end == 0)
 		return;
 	g = segment_of(s, t->start);
-	if (rest) {
-		struct item *pad = item_at(s, t->pos);
-		uint64_t end;
-
-		pad->stamp = 0;
-		pad->client_flags = rest;
-		pad->vlen = 0;
-		pad->klen = 0;
-		atomic_store_explicit(&pad->bits, ITEM_DEAD, memory_order_relaxed);
-		// The last buffer of its segment gives its rest back.
-		spin_lock(&s->pool_lock);
-		end = segment_off(s, (uint32_t)(g - s->segment)) + g->used;
-		if (end == t->end)
-			g->used -= rest;
-		spin_unlock(&s->pool_lock);
-	}
+	wasted = tlab_pad(s, g, t);
 	segment_note(g, t->live, t->exp_min, t->exp_last, t->stamp_max);
 	// Records still in flight hold the segment one by one from now on.
 	atomic_fetch_add_explicit(&g->holds, t->in_flight, memory_order_relaxed);
 	hold_release(g);
-	*t = (struct tlab){.exp_min = UINT32_MAX};
+	*t = (struct tlab){.len = tlab_next_len(s, t, wasted)};
 }
 
 void tlabs_close(struct store_ctx *ctx, bool all)
@@ -292,18 +316,20 @@ uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uin
 	struct store *s = ctx->s;
 	struct tlab *t = &ctx->tlab[class];
 	struct segment *g;
-	uint32_t len = s->tlab_len;
+	uint32_t len, want;
 	uint64_t off;
 
 	if (size > s->tlab_record_max)
 		return segment_alloc_held(ctx, class, size, false);
 	tlab_close(ctx, t);
+	want = t->len ? t->len : s->tlab_len_max;
 	spin_lock(&s->pool_lock);
 	g = segment_with_room(s, class, size);
 	if (!g) {
 		spin_unlock(&s->pool_lock);
 		return 0;
 	}
+	len = want < size + ITEM_HEADER_LEN ? size + ITEM_HEADER_LEN : want;
 	if (len > s->segment_size - g->used)
 		len = s->segment_size - g->used;
 	if (len < size + ITEM_HEADER_LEN)
@@ -313,6 +339,7 @@ uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uin
 	*t = (struct tlab){.start = off,
 		.pos = off + size,
 		.end = off + len,
+		.len = want,
 		.in_flight = 1,
 		.exp_min = UINT32_MAX};
 	return off;

@@ -132,8 +132,8 @@ static void store_place(struct store *s, const struct layout *l)
 	s->segment_size = l->segment_size;
 	s->segment_shift = (uint32_t)__builtin_ctz(l->segment_size);
 	s->segment_count = l->segment_count;
-	s->tlab_len = l->segment_size / 8 < TLAB_MAX ? l->segment_size / 8 : TLAB_MAX;
-	s->tlab_record_max = s->tlab_len / 4;
+	s->tlab_len_max = l->segment_size / 8 < TLAB_MAX ? l->segment_size / 8 : TLAB_MAX;
+	s->tlab_record_max = s->tlab_len_max / 4;
 	epoch_init(&s->epoch, (struct epoch_ctx *)(s->base + l->epoch_off), s->ctx_count);
 	segments_init(s);
 	reclaim_init(s);

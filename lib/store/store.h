@@ -44,7 +44,9 @@ struct store_ctx;
 
 struct store_conf {
 	uint64_t mem_limit_bytes;
-	uint32_t item_size_max; // -I: item header, key and value together, as memcached counts
+	// -I: item header, key and value together, as memcached counts. At most a quarter
+	// of the memory and 128 MiB; 0: 1 MiB.
+	uint32_t item_size_max;
 	uint64_t hash_items; // index sized for so many items; 0: from mem_limit_bytes
 	bool no_evictions; // -M: out of memory is an error, nothing is evicted
 	bool no_cas; // -C: cas is not kept for gets (it reads 0)
@@ -118,7 +120,8 @@ enum store_status store_delete(
 
 // incr (down false: wraps at 2^64) and decr (down true: stops at 0). The new value is
 // stored as decimal text; shorter than the old one: decr and a wrapped incr pad
-// with spaces to the old length, as memcached does. *value gets the number.
+// with spaces to the old length, as memcached does. *value gets the number. A value
+// of more than 1024 bytes is no number.
 enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t nkey, uint64_t hash,
 	bool down, uint64_t delta, uint64_t *value);
 
@@ -130,7 +133,8 @@ void store_flush(struct store_ctx *ctx, uint32_t at_s);
 // Storing, in three steps:
 //
 //   store_put_begin(ctx, &put, key, nkey, hash, flags, vlen)
-//   while (store_put_room(ctx, &put, &room, &len)) { write n <= len bytes; store_put_wrote(&put, n); }
+//   while (store_put_room(ctx, &put, &room, &len))
+//           write n <= len bytes, then store_put_wrote(&put, n)
 //   store_put_commit(ctx, &put, mode, exptime, cas)     or store_put_abort(ctx, &put)
 //
 // The bytes written are the value without its CRLF, vlen of them. For

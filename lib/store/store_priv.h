@@ -74,6 +74,7 @@ struct segment {
 // from the start of the store's memory; end 0: none.
 struct tlab {
 	uint64_t start, pos, end;
+	uint32_t len; // of the next one
 	uint32_t in_flight; // records begun and not settled
 	uint32_t live; // not yet added to the segment's, as are the next three
 	uint32_t exp_min, exp_last;
@@ -112,7 +113,7 @@ struct store {
 	uint32_t segment_shift;
 	uint32_t segment_size;
 	uint32_t segment_count;
-	uint32_t tlab_len;
+	uint32_t tlab_len_max;
 	uint32_t tlab_record_max;
 
 	uint32_t item_size_max;

@@ -29,6 +29,7 @@
 #define MORTAL_KEYS 200 // with an expiry, any writer
 #define FILLER_KEYS 20000 // pressure, in the mode with evictions
 #define VALUE_MAX 120000
+#define JOINED_MAX 60000 // of the shared value: whole, then in fragments
 
 struct value_head {
 	uint64_t key, seq;
@@ -42,6 +43,7 @@ struct world {
 	_Atomic uint32_t now_s;
 	_Atomic bool stop;
 	_Atomic uint64_t counted[COUNTER_KEYS]; // successful increments
+	_Atomic uint64_t joined; // successful appends and prepends to the shared value
 };
 
 struct thread {
@@ -283,6 +285,20 @@ static void step_mortal(struct thread *t)
 	}
 }
 
+// All append to one value: in the end it is as long as there were appends.
+static void step_join(struct thread *t)
+{
+	struct store_ref ref;
+
+	if (get(t, 'j', 0, &ref) != STORE_OK)
+		broken(t, "joined value lost", 0);
+	if (ref.vlen >= JOINED_MAX)
+		return;
+	memset(t->value, 'j', 8);
+	if (put(t, 'j', 0, rng_below(&t->r, 2) ? STORE_APPEND : STORE_PREPEND, 8, 0, 0) == STORE_OK)
+		atomic_fetch_add(&t->w->joined, 1);
+}
+
 // One writer appends its own pieces: the length tells how often.
 static void step_append(struct thread *t)
 {
@@ -316,6 +332,8 @@ static void step(struct thread *t)
 		step_mortal(t);
 	else if (what < 75)
 		step_append(t);
+	else if (t->w->no_evictions && what < 80)
+		step_join(t);
 	else if (t->w->no_evictions)
 		step_counter(t);
 	else
@@ -361,11 +379,19 @@ static void seed_keys(struct world *w, struct thread *t)
 	memcpy(t->value, "0", 1);
 	for (unsigned n = 0; n < COUNTER_KEYS; n++)
 		CHECK(put(t, 'n', n, STORE_SET, 1, 0, 0) == STORE_OK);
+	CHECK(put(t, 'j', 0, STORE_SET, 0, 0, 0) == STORE_OK);
 	store_tick(t->ctx, KIT_NOW);
 }
 
 static void check_counters(struct world *w, struct thread *t)
 {
+	struct store_ref joined;
+
+	if (w->no_evictions) {
+		CHECK(get(t, 'j', 0, &joined) == STORE_OK);
+		if (joined.vlen != 8 * atomic_load(&w->joined))
+			broken(t, "appends lost", 0);
+	}
 	for (unsigned n = 0; n < COUNTER_KEYS && w->no_evictions; n++) {
 		struct store_ref ref;
 		char text[24] = {0};

@@ -291,6 +291,24 @@ static void test_sweep(void **state)
 	kit_close(&k);
 }
 
+// A segment is swept again for what expires later.
+static void test_sweep_twice(void **state)
+{
+	struct kit k;
+
+	kit_open(&k, 64 * MIB, 1, false);
+	for (unsigned i = 0; i < 10000; i++)
+		set_n(&k, "k", i, 300, k.now_s + (i % 2 ? 5 : 50));
+	kit_pass(&k, 30);
+	kit_tick(&k, 1000);
+	assert_true(kit_usage(&k).curr_items < 5000 + 400);
+	kit_pass(&k, 20);
+	kit_tick(&k, 1000);
+	assert_true(kit_usage(&k).curr_items < 400);
+	assert_true(kit_check(&k));
+	kit_close(&k);
+}
+
 static void test_touch_shorter_is_swept(void **state)
 {
 	struct kit k;
@@ -371,6 +389,38 @@ static void test_idle_ctxs(void **state)
 	}
 	assert_true(kit_check(&k));
 	for (unsigned i = 1; i < 128; i++)
+		store_ctx_destroy(ctx[i]);
+	kit_close(&k);
+}
+
+// The same with a buffer of each in a segment of its own: when these are sealed, the
+// idle ctxs must let go of them.
+static void test_idle_ctxs_in_many_segments(void **state)
+{
+	struct store_ctx *ctx[70];
+	struct kit k;
+	unsigned n = 0;
+	char key[16];
+
+	kit_open(&k, 8 * MIB, 70, false);
+	ctx[0] = k.ctx;
+	for (unsigned i = 1; i < 70; i++) {
+		ctx[i] = store_ctx_create(k.s, i);
+		snprintf(key, sizeof(key), "idle%u", i);
+		assert_int_equal(kit_put(ctx[i], k.s, STORE_SET, key, strlen(key), "v", 1, 0, 0, 0),
+			STORE_OK);
+		for (unsigned j = 0; j < 130; j++)
+			assert_int_equal(set_n(&k, "k", n++, 1000, 0), STORE_OK);
+		for (unsigned j = 0; j <= i; j++)
+			store_tick(ctx[j], k.now_s);
+	}
+	for (unsigned i = 0; i < 10000; i++) {
+		assert_int_equal(set_n(&k, "k", n++, 1000, 0), STORE_OK);
+		for (unsigned j = 0; j < 70; j++)
+			store_tick(ctx[j], k.now_s);
+	}
+	assert_true(kit_check(&k));
+	for (unsigned i = 1; i < 70; i++)
 		store_ctx_destroy(ctx[i]);
 	kit_close(&k);
 }
@@ -478,9 +528,11 @@ int main(void)
 		cmocka_unit_test(test_no_evictions_expired_comes_back),
 		cmocka_unit_test(test_no_evictions_flushed_comes_back),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sweep_twice),
 		cmocka_unit_test(test_touch_shorter_is_swept),
 		cmocka_unit_test(test_silent_ctx_stops_reuse),
 		cmocka_unit_test(test_idle_ctxs),
+		cmocka_unit_test(test_idle_ctxs_in_many_segments),
 		cmocka_unit_test(test_interleaved_puts),
 		cmocka_unit_test(test_many_tiny_items),
 		cmocka_unit_test(test_full_chain_without_evictions),
