@@ -173,8 +173,10 @@ packet-regen: ## write what packet row ROW=NAME gives now as what it must give, 
 	$(Q)$(MAKE) --no-print-directory VARIANT=debug build/debug/test/packet_worker_rows
 	$(Q)REGEN=1 ROW='$(ROW)' build/debug/test/packet_worker_rows
 
-check-store: check-bins ## the store's tests alone (VARIANT=tsan for the DPDK-free race check)
-	$(Q)scripts/run-tests $(B) $(addprefix $(B)/test/,$(filter test_store% prop_store%,$(UNIT) $(PROP)))
+STORE_BINS := $(addprefix $(B)/test/,$(filter test_store% prop_store%,$(UNIT) $(PROP)))
+
+check-store: $(STORE_BINS) ## the store's tests alone (VARIANT=tsan for the DPDK-free race check)
+	$(Q)scripts/run-tests $(B) $(STORE_BINS)
 
 test: ## everything: installs what is missing, builds, checks, sanitizers, end to end (root)
 	+$(Q)scripts/ensure-deps

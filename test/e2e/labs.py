@@ -117,7 +117,8 @@ class Lab:
         """What of this lab is still there, as texts."""
         found = [str(p) for p in (
             self.state, self.client_ns, self.server_ns,
-            pathlib.Path("/run/dpdk") / f"rc-{self.name}") if p.exists()]
+            pathlib.Path("/run/dpdk") / f"rc-{self.name}",
+            pathlib.Path("/run/dpdk") / f"rc-{self.name}-panel") if p.exists()]
         mounts = pathlib.Path("/proc/self/mounts").read_text()
         found += [line for line in mounts.splitlines() if str(self.state) in line]
         return found
