@@ -10,6 +10,7 @@
 //   A connection holds no buffer: an unfinished command stays in TCP's receive queue.
 // Limits: a multi-key get longer than CONN_LINE_MAX bytes is run in pieces; reply
 //   bytes queued per connection: out_limit and one value.
+//   A datagram has 1400 bytes (protocol.txt), fewer where the MTU wants it: no fragments.
 // UDP (protocol.txt; design: safe by default): only sources in an allowed prefix are
 //   answered; a reply of more than one datagram only for trusted prefixes; reply bytes
 //   per source /24 are limited by a token bucket; what is not a request gets silence

@@ -119,15 +119,15 @@ static enum cmd_status udp_run(
 	return status;
 }
 
-static uint32_t udp_datagram_count(uint32_t len)
+static uint32_t udp_datagram_count(const struct conns *cs, uint32_t len)
 {
-	return (len + UDP_PAYLOAD_MAX - 1) / UDP_PAYLOAD_MAX;
+	return (len + cs->udp_payload_max - 1) / cs->udp_payload_max;
 }
 
 // The reply in udp_out, cut into datagrams.
 static void udp_send(struct conns *cs, const struct net_pkt *pkt, uint16_t request_id)
 {
-	uint32_t total = udp_datagram_count(cs->udp_out.len);
+	uint32_t total = udp_datagram_count(cs, cs->udp_out.len);
 	struct udp_frame f = {.request_id = request_id, .total = (uint16_t)total};
 
 	CONN_ADD(cs, bytes_written, cs->udp_out.len);
@@ -143,7 +143,7 @@ static void udp_send(struct conns *cs, const struct net_pkt *pkt, uint16_t reque
 		dst = rte_pktmbuf_mtod(m, uint8_t *);
 		f.seq = (uint16_t)seq;
 		udp_frame_format(dst, &f);
-		n = chunkq_read(&cs->udp_out, dst + UDP_FRAME_LEN, UDP_PAYLOAD_MAX);
+		n = chunkq_read(&cs->udp_out, dst + UDP_FRAME_LEN, cs->udp_payload_max);
 		m->data_len = (uint16_t)(UDP_FRAME_LEN + n);
 		m->pkt_len = m->data_len;
 		udp_output(cs->net, m, &pkt->path, pkt->dst_port, pkt->src_port);
@@ -158,7 +158,7 @@ static void udp_limit_reply(struct conns *cs, enum cmd_status status, uint32_t l
 		CONN_COUNT(cs, drop_udp_memory);
 		chunkq_clear(&cs->udp_out);
 	}
-	if (cs->udp_out.len > limit || udp_datagram_count(cs->udp_out.len) > UDP_TOTAL_MAX) {
+	if (cs->udp_out.len > limit || udp_datagram_count(cs, cs->udp_out.len) > UDP_TOTAL_MAX) {
 		CONN_COUNT(cs, udp_too_large);
 		chunkq_clear(&cs->udp_out);
 		cmd_reply_line(&cs->udp_out, "SERVER_ERROR reply too large for UDP", false);
@@ -168,13 +168,14 @@ static void udp_limit_reply(struct conns *cs, enum cmd_status status, uint32_t l
 // Run all commands of the datagram, answer once.
 static void udp_answer(struct conns *cs, struct udp_job *j, uint64_t now_us)
 {
-	uint32_t limit = j->prefix->trusted ? cs->conf.udp_reply_max_bytes : UDP_PAYLOAD_MAX;
+	uint32_t limit = j->prefix->trusted ? cs->conf.udp_reply_max_bytes : cs->udp_payload_max;
 	enum cmd_status status = CMD_DONE;
 
 	do {
 		CONN_COUNT(cs, udp_requests);
 		if (j->parsed == PARSE_BAD) {
-			cmd_reply_line(&cs->udp_out, j->req.error, j->req.noreply);
+			if (!cmd_reply_line(&cs->udp_out, j->req.error, j->req.noreply))
+				status = CMD_BLOCKED;
 			j->text.p += j->req.line_len;
 			j->text.len -= j->req.line_len;
 		} else {

@@ -51,6 +51,9 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 		return NULL;
 	}
 	chunkq_init(&cs->udp_out, tcp_chunk_pool(tcp));
+	cs->udp_payload_max = net_conf(net)->mtu - HDR_IP4_LEN - HDR_UDP_LEN - UDP_FRAME_LEN;
+	if (cs->udp_payload_max > UDP_PAYLOAD_MAX)
+		cs->udp_payload_max = UDP_PAYLOAD_MAX;
 	for (unsigned i = 0; i < UDP_BUCKETS; i++)
 		cs->udp_bucket[i] = (struct udp_bucket){
 			.credit = conf->udp_reply_rate_bytes * 1000ULL,
