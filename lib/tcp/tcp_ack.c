@@ -41,12 +41,14 @@ static void ack_window_opened(struct tcb *tcb)
 }
 
 // RFC 9293 3.10.7.4, "SND.WND": WL1 and WL2 keep an old segment from changing the window.
+// One whose ACK is above all others is new, whatever its SEQ: leaving SND.WND as it was
+// while SND.UNA moves would grant octets that nobody offered.
 void tcp_ack_window(struct tcp *tcp, struct tcb *tcb, const struct tcp_seg *seg)
 {
 	uint32_t wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
 
-	if (!seq_lt(tcb->snd_wl1, seg->seq) &&
-		!(tcb->snd_wl1 == seg->seq && seq_le(tcb->snd_wl2, seg->ack)))
+	if (!seq_lt(tcb->snd_wl2, seg->ack) && !seq_lt(tcb->snd_wl1, seg->seq) &&
+		!(tcb->snd_wl1 == seg->seq && tcb->snd_wl2 == seg->ack))
 		return;
 	tcb->snd_wl1 = seg->seq;
 	tcb->snd_wl2 = seg->ack;
