@@ -67,6 +67,10 @@ int port_limits(uint16_t port_id, struct port_limits *limits)
 				 name_is_one_of(info.driver_name, spreading),
 		.rx_queues_fixed = name_is_one_of(info.driver_name, fixed),
 	};
+	// How many rings there are is for the other end of a memif to say, when it connects;
+	// packets on a queue without one would be lost. One there is always.
+	if (strcmp(info.driver_name, "net_memif") == 0)
+		limits->rx_queue_max = limits->tx_queue_max = 1;
 	return 0;
 }
 
@@ -152,6 +156,7 @@ int port_open(
 {
 	struct rte_eth_conf eth = {.rxmode = {.mq_mode = RTE_ETH_MQ_RX_NONE}};
 	struct rte_eth_dev_info info;
+	struct port_limits limits;
 	struct rte_ether_addr mac;
 	int rc;
 
@@ -159,6 +164,8 @@ int port_open(
 	if (rte_eth_dev_get_name_by_port(port_id, p->name))
 		snprintf(p->name, sizeof(p->name), "%u", port_id);
 	rc = rte_eth_dev_info_get(port_id, &info);
+	if (rc == 0)
+		rc = port_limits(port_id, &limits);
 	if (rc)
 		return fail(err, p, "device information", rc);
 	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
@@ -167,8 +174,8 @@ int port_open(
 		return fail(err, p, "MAC address", rc);
 	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
 	p->socket_id = rte_eth_dev_socket_id(port_id);
-	p->rx_queue_count = RTE_MIN(conf->rx_queue_count, info.max_rx_queues);
-	p->tx_queue_count = RTE_MIN(conf->tx_queue_count, info.max_tx_queues);
+	p->rx_queue_count = RTE_MIN(conf->rx_queue_count, limits.rx_queue_max);
+	p->tx_queue_count = RTE_MIN(conf->tx_queue_count, limits.tx_queue_max);
 	choose_offloads(conf, &info, &eth, p);
 	p->stat = calloc(PORT_STAT_COUNT, sizeof(*p->stat));
 	if (!p->stat)

@@ -13,6 +13,7 @@ import labs
 from labs import wait_until
 from suite import equal, test, true
 
+PCAP_MAC = "02:70:63:61:70:00"  # net_pcap gives its first device this one
 BIN = pathlib.Path(os.environ.get("LAB_BIN", labs.ROOT / "build/release/bin/ringcached"))
 KEYS = 200
 
@@ -62,7 +63,8 @@ def pcap(ctx):
         folder = pathlib.Path(name)
         program = shutil.copy(BIN, folder)
         (folder / "keys").write_text("".join(f"key-{i}\n" for i in range(KEYS)))
-        ringpcap("get", "--keys", folder / "keys", "--count", KEYS, "-w", folder / "in.pcap")
+        ringpcap("get", "--keys", folder / "keys", "--count", KEYS,
+                 "--dst-mac", PCAP_MAC, "-w", folder / "in.pcap")
         for path in (folder, *folder.iterdir()):
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
         environment = {"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": name, "HOME": name}
