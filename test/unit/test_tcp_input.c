@@ -424,6 +424,27 @@ static void window_update_by_wl1_and_wl2(void **state)
 	tw_end(&w);
 }
 
+// A peer that went back N acknowledges with a SEQ below WL1. Its window is news all the
+// same: else SND.UNA + SND.WND would move past every edge it ever offered.
+static void window_of_a_newer_ack_with_an_older_seq(void **state)
+{
+	struct tw w;
+
+	tw_open(&w, NULL);
+	tw_connect(&w, "mss 1000");
+	tw_in(&w, "P. 501:601(100) ack 1 win 3000"); // WL1 = 501
+	tw_out(&w, ". 1:1(0) ack 1");
+	tw_write(&w, 8000);
+	assert_int_equal(tw_drain(&w), 3);
+	tw_in(&w, ". 101:101(0) ack 2001 win 1000"); // the edge is still 3001
+	tw_none(&w);
+	assert_int_equal(tw_info(&w).snd_wnd, 1000);
+	tw_in(&w, ". 101:101(0) ack 3001 win 1000");
+	tw_out(&w, ". 3001:4001(1000) ack 1");
+	tw_none(&w);
+	tw_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +465,7 @@ int main(void)
 		cmocka_unit_test(reserved_bits_are_ignored),
 		cmocka_unit_test(impossible_data_offset),
 		cmocka_unit_test(window_update_by_wl1_and_wl2),
+		cmocka_unit_test(window_of_a_newer_ack_with_an_older_seq),
 	};
 
 	return tw_run_group("tcp input", tests, sizeof(tests) / sizeof(tests[0]));

@@ -11,6 +11,8 @@
 
 #include "support/tcp_world.h"
 
+#include "base/bytes.h"
+
 #define SECOND 1000000u
 #define START_US 7777777777ull
 
@@ -410,6 +412,50 @@ static void wrong_checksum(void **state)
 	tw_end(&w);
 }
 
+// Input of a frame with another source address, behind a tag or not; the answer's frame.
+static void answer_to(struct tw *w, const char *text, uint8_t mac_end, int vlan, struct frame *f)
+{
+	struct rte_mbuf *m;
+	struct net_pkt pkt;
+	struct seg s;
+
+	seg_from_text(&s, text, &w->f->seg, SEG_PEER);
+	seg_to_frame(&s, &w->f->seg, f);
+	f->b[11] = mac_end;
+	if (vlan)
+		frame_add_tag(f, 0x8100, (uint16_t)vlan);
+	m = frame_mbuf(f);
+	assert_int_equal(net_input(w->net, &m, 1, &pkt, w->now_us), 1);
+	tcp_input(w->tcp, &pkt, w->now_us);
+	tw_loop(w);
+	assert_int_equal(net_take_tx(w->net, &m, 1), 1);
+	f->len = m->data_len;
+	memcpy(f->b, rte_pktmbuf_mtod(m, void *), f->len);
+	rte_pktmbuf_free(m);
+}
+
+// The router in front moved (VRRP), the tag changed: a connection follows, but not what
+// is outside its window.
+static void path_follows_the_peer(void **state)
+{
+	struct frame f;
+	struct tw w;
+
+	tw_open(&w, NULL);
+	tw_connect(&w, "mss 1460");
+	answer_to(&w, "P. 101:111(10) ack 1", 0x77, 0, &f);
+	assert_int_equal(f.b[5], 0x77);
+	assert_int_equal(load_be16(f.b + 12), 0x0800);
+	answer_to(&w, "P. 201:211(10) ack 1", 0x78, 5, &f);
+	assert_int_equal(f.b[5], 0x78);
+	assert_int_equal(load_be32(f.b + 12), 0x81000005);
+	answer_to(&w, "P. 90000:90010(10) ack 1", 0x79, 0, &f);
+	assert_int_equal(f.b[5], 0x78);
+	answer_to(&w, "P. 301:311(10) ack 1", frame_peer_mac[5], 0, &f);
+	assert_memory_equal(f.b, frame_peer_mac, 6);
+	tw_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +477,7 @@ int main(void)
 		cmocka_unit_test(draining),
 		cmocka_unit_test(flows_are_apart),
 		cmocka_unit_test(wrong_checksum),
+		cmocka_unit_test(path_follows_the_peer),
 	};
 
 	return tw_run_group("tcp listen", tests, sizeof(tests) / sizeof(tests[0]));
