@@ -21,6 +21,7 @@
 #define LIMIT_US 4000000000ull // a run that takes longer hangs
 #define STEPS_MAX 400000
 #define READ_MAX 5000
+#define QUEUE_MAX 20000 // where the user stops writing
 
 struct packet {
 	uint64_t at_us;
@@ -144,7 +145,7 @@ static void user_write(struct run *r, struct user *u)
 {
 	struct chunkq *q = tcp_send_queue(u->tcb);
 
-	if (q->len > 20000)
+	if (q->len > QUEUE_MAX)
 		return;
 	for (uint32_t n = rng_below(&r->rng, 6000); n > 0 && u->written < u->send_len; n--) {
 		uint8_t byte = seg_byte(SEG_OURS, u->written);
@@ -175,7 +176,9 @@ static void user_run(struct run *r, struct tcb *tcb)
 		return;
 	}
 	REQUIRE(r, !tcp_at_eof(tcb) || u->read == u->recv_len);
-	if (u->written < u->send_len || tcp_readable(tcb))
+	// TCP_EV_SPACE comes by itself when the queue was full.
+	if ((u->written < u->send_len && tcp_send_queue(tcb)->len <= QUEUE_MAX) ||
+		tcp_readable(tcb))
 		tcp_ready_push(r->tcp, tcb, TCP_EV_SPACE);
 	tcp_output(r->tcp, tcb, r->now_us);
 }
@@ -388,7 +391,7 @@ static int report(uint64_t n, const uint64_t *sum)
 int main(void)
 {
 	const char *seed = getenv("SEED"), *rounds = getenv("ROUNDS");
-	uint64_t n = rounds ? strtoull(rounds, NULL, 10) : 120, sum[TCP_STAT_COUNT] = {0};
+	uint64_t n = rounds ? strtoull(rounds, NULL, 10) : 300, sum[TCP_STAT_COUNT] = {0};
 
 	if (seed) {
 		run_seed(strtoull(seed, NULL, 10), sum);
