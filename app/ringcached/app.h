@@ -136,4 +136,6 @@ int control_run(struct app *app);
 int app_settings(struct app *app);
 
 // idle.c: at the end of a loop turn. wake_us: when something is due; did_work resets.
-void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_us, stat_t *stat);
+// worker: NULL on an RX lcore.
+void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_us, stat_t *stat,
+	struct worker *worker);

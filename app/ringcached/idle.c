@@ -9,7 +9,8 @@
 #define SLEEP_MIN_US 5
 #define SLEEP_MAX_US 200 // adds at most this to the latency of the first packet
 
-void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_us, stat_t *stat)
+void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_us, stat_t *stat,
+	struct worker *worker)
 {
 	struct timespec ts;
 	uint64_t sleep_us;
@@ -30,7 +31,12 @@ void idle_turn(struct idle *idle, bool did_work, uint64_t now_us, uint64_t wake_
 	if (wake_us - now_us < sleep_us)
 		sleep_us = wake_us - now_us;
 	ts = (struct timespec){.tv_nsec = (long)sleep_us * 1000};
+	// While this lcore sleeps, the store's memory must not wait for its next turn.
+	if (worker)
+		worker_offline(worker);
 	nanosleep(&ts, NULL);
+	if (worker)
+		worker_online(worker);
 	stat_inc(&stat[LCORE_STAT_sleeps]);
 	idle->sleep_us = idle->sleep_us * 2 > SLEEP_MAX_US ? SLEEP_MAX_US : idle->sleep_us * 2;
 }

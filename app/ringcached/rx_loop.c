@@ -46,7 +46,7 @@ int rx_loop(void *arg)
 			stat_inc(&rx->stat[LCORE_STAT_busy_turns]);
 			stat_add(&rx->stat[LCORE_STAT_busy_cycles], rte_rdtsc() - tsc);
 		}
-		idle_turn(&rx->idle, work > 0, 0, UINT64_MAX, rx->stat);
+		idle_turn(&rx->idle, work > 0, 0, UINT64_MAX, rx->stat, NULL);
 	}
 	return 0;
 }
