@@ -443,7 +443,7 @@ static bool conn_fill(
 static enum step conn_store_whole(struct conns *cs, struct conn *c)
 {
 	struct chunkq *out = tcp_send_queue(c->tcb);
-	struct slice in = conn_input(cs, c, LINE_LEN_MAX);
+	struct slice in = conn_input(cs, c, LINE_LEN_MAX + 1); // with its LF
 	struct store_put put;
 	struct request req;
 	uint8_t crlf[2];

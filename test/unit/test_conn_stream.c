@@ -190,6 +190,27 @@ static void test_line_limit(void **state)
 	}
 }
 
+// The longest line of a storage command, in segments of any size: parsed again when its
+// block is there, it must be found whole again.
+static void test_longest_storage_line(void **state)
+{
+	static const uint32_t pieces[] = {1, 100, 1024, 2048, CONNRIG_MSS};
+	char text[2100];
+
+	connrig_connect(&rig, 0);
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+		for (size_t len = 2045; len <= 2048; len++) {
+			memset(text, ' ', len);
+			memcpy(text, "set k 0 0 5", 11);
+			memcpy(text + len, "\nhello\r\nget k\r\n", 16);
+			text[len + 15] = '\0';
+			rig.client[0].seg_max = pieces[i] < CONNRIG_MSS ? pieces[i] : CONNRIG_MSS;
+			connrig_says(&rig, 0, text, "STORED\r\nVALUE k 0 5\r\nhello\r\nEND\r\n");
+		}
+	}
+	connrig_counts(&rig, "");
+}
+
 static const char script[] = "set k 5 0 3\r\none\r\n"
 			     "get k nokey\r\n"
 			     "add k 0 0 1\r\nx\r\n"
@@ -359,6 +380,7 @@ int main(void)
 		TEST(test_ends_by_the_server),
 		TEST(test_protocol_by_first_byte_only),
 		TEST(test_line_limit),
+		TEST(test_longest_storage_line),
 		TEST(test_cut_at_every_byte),
 		TEST(test_byte_by_byte),
 		TEST(test_turns),
