@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Engine dpdk-udp: what its files share
+//
+// engine_dpdk.c opens the device and hands out queues; dpdk_eal.c makes EAL's arguments;
+// dpdk_arp.c finds the server and answers for the client's address; dpdk_frame.c writes and reads
+// frames; dpdk_loop.c is the loop of a generator lcore.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "load/udp.h"
+#include "net/hdr.h"
+#include "port/port.h"
+#include "ringload.h"
+
+#define DPDK_BURST 32
+#define DPDK_QUEUES_MAX 128
+#define DPDK_HEAD_LEN (HDR_ETH_LEN + HDR_IP4_LEN + HDR_UDP_LEN)
+
+// The TSC as nanoseconds since start.
+struct dpdk_clock {
+	uint64_t tsc_at_zero;
+	uint64_t ns_per_tick_q32; // fixed point, 32 fraction bits
+};
+
+static inline uint64_t dpdk_clock_ns(const struct dpdk_clock *c)
+{
+	unsigned __int128 d = rte_rdtsc() - c->tsc_at_zero;
+
+	return (uint64_t)(d * c->ns_per_tick_q32 >> 32);
+}
+
+struct dpdk_state;
+
+// A generator lcore.
+struct dpdk_io {
+	struct dpdk_state *st;
+	struct gen_thread *t;
+	struct udp_client *client;
+	unsigned lcore_id;
+	uint16_t tx_queue;
+	unsigned rx_queue_count;
+	uint16_t rx_queue[DPDK_QUEUES_MAX];
+	uint16_t port_first, port_count; // its source ports
+	struct rte_ring *ring; // datagrams for its ports that came on another lcore's queue
+	struct rte_mbuf *spare; // allocated, not yet filled
+	struct rte_mbuf *tx[DPDK_BURST]; // not yet taken by the device
+	uint32_t ticket[DPDK_BURST];
+	unsigned tx_count;
+	bool tx_waited; // they were refused before
+	uint16_t ip_id;
+	uint32_t empty_turns;
+	uint8_t head[DPDK_HEAD_LEN]; // of every request, but for lengths, id, port, checksums
+};
+
+struct dpdk_state {
+	struct dpdk_clock clock;
+	struct run *run;
+	bool eal_up, rings;
+	char runtime_dir[512]; // to be removed; "": not ours
+	struct rte_mempool *pool;
+	struct port port;
+	uint8_t server_mac[6];
+	struct dpdk_io io[RINGLOAD_THREADS_MAX];
+};
+
+// dpdk_eal.c: arguments from the options, rte_eal_init. 0 or -1 and a sentence.
+int dpdk_eal_init(struct dpdk_state *st, uint32_t mbufs, char err[RINGLOAD_ERR_SIZE]);
+void dpdk_eal_cleanup(struct dpdk_state *st);
+
+// dpdk_arp.c: the MAC address of the server or the gateway. 0 or -1 and a sentence.
+int dpdk_arp_resolve(struct dpdk_state *st, char err[RINGLOAD_ERR_SIZE]);
+// Turn a request for the client's address into its reply, in place. False: it is none.
+bool dpdk_arp_answer(const struct dpdk_state *st, struct rte_mbuf *m, const struct hdr *h);
+
+// dpdk_frame.c
+void dpdk_frame_init(struct dpdk_io *io);
+// Finish a request whose payload of len bytes is in place behind the head.
+void dpdk_frame_finish(struct dpdk_io *io, struct rte_mbuf *m, uint16_t src_port, uint32_t len);
+// Where a request's payload goes.
+static inline uint8_t *dpdk_frame_payload(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, DPDK_HEAD_LEN);
+}
+enum dpdk_frame {
+	DPDK_FRAME_OTHER, // not for us
+	DPDK_FRAME_ARP,
+	DPDK_FRAME_REPLY, // a datagram of the server for one of our source ports
+	DPDK_FRAME_BAD_CKSUM, // the same, damaged
+};
+enum dpdk_frame dpdk_frame_parse(const struct dpdk_state *st, struct rte_mbuf *m, struct hdr *h);
+
+// dpdk_loop.c: the body of a generator lcore; a struct dpdk_io.
+int dpdk_loop(void *arg);
