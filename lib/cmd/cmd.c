@@ -23,16 +23,24 @@ struct cmd *cmd_create(
 {
 	struct cmd *c = calloc(1, sizeof(*c));
 
-	if (c) {
-		c->conf = conf;
-		c->store = store;
-		c->ctx = ctx;
+	if (!c)
+		return NULL;
+	c->conf = conf;
+	c->store = store;
+	c->ctx = ctx;
+	c->sizes = calloc(SIZES_COUNT, sizeof(*c->sizes));
+	if (!c->sizes) {
+		cmd_destroy(c);
+		return NULL;
 	}
 	return c;
 }
 
 void cmd_destroy(struct cmd *c)
 {
+	if (!c)
+		return;
+	free(c->sizes);
 	free(c);
 }
 
@@ -100,7 +108,9 @@ enum cmd_status cmd_run(struct cmd *c, struct request *req, struct chunkq *out, 
 	case OP_VERSION:
 		return cmd_version_run(c, req, out);
 	case OP_STATS:
-		return cmd_stats_run(c, req, out);
+		return cmd_stats_run(c, req, out, limit);
+	case OP_LRU_CRAWLER:
+		return cmd_crawler_run(c, req, out, limit);
 	case OP_VERBOSITY:
 		// Logging is the operator's, not a client's: the level is taken and not used.
 		cmd_reply_line(out, "OK", req->noreply);

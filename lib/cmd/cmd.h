@@ -19,6 +19,7 @@ struct cmd;
 struct cmd_conf {
 	const char *version; // "1.6.18" compatible text of the version command
 	bool no_flush_all; // -F
+	bool no_dump; // -X: neither stats cachedump nor lru_crawler metadump
 	uint64_t start_s; // unix time of the process start, for uptime and exptime rules
 	uint64_t max_connections;
 	unsigned worker_count;
@@ -39,9 +40,24 @@ enum cmd_status {
 	CMD_DONE,
 	CMD_PAUSED, // get family: out reached limit; call again with the same req
 	CMD_BLOCKED, // chunk pool too empty; call again with the same req when it is not
+	CMD_YIELD, // one step of a walk is done; call again with the same req in the next turn
 	CMD_SWALLOW, // storage: refused, the reply is written; drop the data block
 	CMD_CLOSE, // quit: send what is queued, then close
 };
+
+// Where a command that walks over all items stands: stats sizes, stats cachedump,
+// lru_crawler metadump. The caller keeps one, all zero, for each connection, and points
+// req->walk to it; where that is NULL (UDP) such commands are refused. A step looks at a
+// bounded number of items and of index chains: then CMD_YIELD, or CMD_PAUSED at limit.
+struct cmd_walk {
+	uint64_t cursor; // lib/store's, or CMD_WALK_OVER
+	uint32_t items; // shown so far
+	uint32_t bytes; // of their lines
+};
+#define CMD_WALK_OVER UINT64_MAX
+
+// The connection ends: forget what its walk stands for. Zeroes it.
+void cmd_walk_end(struct cmd *c, struct cmd_walk *walk);
 
 // Run any command but a storage one. The get family writes key by key and pauses
 // as soon as out->len >= limit. A value too large for the whole chunk pool is answered

@@ -259,10 +259,17 @@ static void stats_slabs(const struct cmd *c, struct writer *w)
 	write_number(w, "", "total_malloced", (uint64_t)u.segment_count * u.segment_size);
 }
 
+// What cmd_sizes_count counted.
 static void stats_sizes(const struct cmd *c, struct writer *w)
 {
-	(void)c;
-	write_stat(w, "", "sizes_status", "disabled");
+	char name[12];
+
+	for (unsigned i = 0; i < SIZES_COUNT; i++) {
+		if (c->sizes[i] == 0)
+			continue;
+		snprintf(name, sizeof(name), "%u", cmd_sizes_edge(i));
+		write_number(w, "", name, c->sizes[i]);
+	}
 }
 
 static void write_counter(void *arg, const char *module, const struct stat_desc *desc, uint64_t sum,
@@ -289,14 +296,8 @@ static const struct report {
 	{"settings", stats_settings},
 	{"items", stats_items},
 	{"slabs", stats_slabs},
-	{"sizes", stats_sizes},
 	{"ringcached", stats_all},
 };
-
-static bool slice_is(struct slice s, const char *text)
-{
-	return s.len == strlen(text) && (s.len == 0 || memcmp(s.p, text, s.len) == 0);
-}
 
 static enum cmd_status write_report(const struct cmd *c, const struct report *r, struct chunkq *out)
 {
@@ -314,13 +315,32 @@ static enum cmd_status write_report(const struct cmd *c, const struct report *r,
 										      : CMD_BLOCKED;
 }
 
-// Sub-commands that are one line. cachedump and detail answer as with memcached's -X.
+// The count may take many calls, the reply is written at once.
+static enum cmd_status sizes_run(struct cmd *c, struct request *req, struct chunkq *out)
+{
+	static const struct report sizes = {"sizes", stats_sizes};
+	enum cmd_status status;
+
+	if (!req->walk) {
+		cmd_reply_line(out, CMD_NEEDS_TCP, false);
+		return CMD_DONE;
+	}
+	status = cmd_sizes_count(c, req->walk);
+	if (status == CMD_DONE)
+		status = write_report(c, &sizes, out);
+	if (status == CMD_DONE)
+		cmd_walk_end(c, req->walk);
+	return status;
+}
+
+// Sub-commands that are one line. detail answers as with memcached's -X; lib/conn answers
+// conns before it comes here, but for UDP.
 static const char *stats_line(struct slice sub, struct slice arg)
 {
 	if (slice_is(sub, "reset"))
 		return "RESET";
-	if (slice_is(sub, "cachedump"))
-		return "CLIENT_ERROR stats cachedump not allowed";
+	if (slice_is(sub, "conns"))
+		return CMD_NEEDS_TCP;
 	if (!slice_is(sub, "detail"))
 		return "ERROR";
 	if (slice_is(arg, "on") || slice_is(arg, "off") || slice_is(arg, "dump"))
@@ -328,13 +348,19 @@ static const char *stats_line(struct slice sub, struct slice arg)
 	return "CLIENT_ERROR usage: stats detail on|off|dump";
 }
 
-enum cmd_status cmd_stats_run(struct cmd *c, struct request *req, struct chunkq *out)
+enum cmd_status cmd_stats_run(
+	struct cmd *c, struct request *req, struct chunkq *out, uint32_t limit)
 {
 	struct request words = *req;
-	struct slice sub, arg;
+	struct slice sub, arg, arg2;
 
 	request_next_key(&words, &sub);
 	request_next_key(&words, &arg);
+	request_next_key(&words, &arg2);
+	if (slice_is(sub, "cachedump"))
+		return cmd_cachedump_run(c, req, arg, arg2, out, limit);
+	if (slice_is(sub, "sizes"))
+		return sizes_run(c, req, out);
 	for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
 		if (slice_is(sub, reports[i].name))
 			return write_report(c, &reports[i], out);

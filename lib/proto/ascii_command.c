@@ -9,9 +9,9 @@
 //   watch                  CLIENT_ERROR watch commands not allowed       memcached -W
 //   slabs reassign A B     CLIENT_ERROR slab reassignment disabled       no_slab_reassign
 //   slabs automove ...     ERROR
-//   lru_crawler crawl, metadump   CLIENT_ERROR lru crawler disabled      no_lru_crawler
+//   lru_crawler crawl, sleep, tocrawl   CLIENT_ERROR lru crawler disabled   no_lru_crawler
 //   lru_crawler enable     ERROR failed to start lru crawler thread
-//   lru_crawler (other)    ERROR
+//                          (disable is true: OK; metadump needs no crawler: lib/cmd)
 //   lru tune, mode, temp_ttl      ERROR
 //   cache_memlimit N       MEMLIMIT_TOO_SMALL ..., or MEMLIMIT_ADJUST_FAILED ...: memory
 //                          is taken once, at start
@@ -23,6 +23,9 @@
 #include "proto/ascii_priv.h"
 
 #include "base/hotpath.h"
+
+#define CRAWLER_OFF "CLIENT_ERROR lru crawler disabled"
+#define CRAWLER_SLEEP_MAX_US 1000000
 
 struct tokens {
 	unsigned count;
@@ -44,7 +47,7 @@ static enum parse_status parse_touch(struct request *req, const struct tokens *t
 static enum parse_status parse_flush_all(struct request *req, const struct tokens *t);
 static enum parse_status parse_verbosity(struct request *req, const struct tokens *t);
 static enum parse_status parse_bare(struct request *req, const struct tokens *t);
-static enum parse_status parse_stats(struct request *req, const struct tokens *t);
+static enum parse_status parse_words(struct request *req, const struct tokens *t);
 static enum parse_status parse_memlimit(struct request *req, const struct tokens *t);
 static enum parse_status parse_watch(struct request *req, const struct tokens *t);
 static enum parse_status parse_slabs(struct request *req, const struct tokens *t);
@@ -70,7 +73,7 @@ static const struct command commands[] = {
 	COMMAND("append", OP_APPEND, 5, 6, parse_store),
 	COMMAND("prepend", OP_PREPEND, 5, 6, parse_store),
 	COMMAND("version", OP_VERSION, 1, TOKEN_MAX, parse_bare),
-	COMMAND("stats", OP_STATS, 1, TOKEN_MAX, parse_stats),
+	COMMAND("stats", OP_STATS, 1, TOKEN_MAX, parse_words),
 	COMMAND("flush_all", OP_FLUSH_ALL, 1, 3, parse_flush_all),
 	COMMAND("quit", OP_QUIT, 1, TOKEN_MAX, parse_bare),
 	COMMAND("verbosity", OP_VERBOSITY, 2, 3, parse_verbosity),
@@ -79,7 +82,7 @@ static const struct command commands[] = {
 	COMMAND("watch", 0, 1, TOKEN_MAX, parse_watch),
 	COMMAND("slabs", 0, 1, TOKEN_MAX, parse_slabs),
 	COMMAND("lru", 0, 2, TOKEN_MAX, parse_lru),
-	COMMAND("lru_crawler", 0, 1, TOKEN_MAX, parse_crawler),
+	COMMAND("lru_crawler", OP_LRU_CRAWLER, 1, TOKEN_MAX, parse_crawler),
 	COMMAND("refresh_certs", 0, 1, TOKEN_MAX, parse_refresh_certs),
 };
 
@@ -218,7 +221,8 @@ static enum parse_status parse_bare(struct request *req, const struct tokens *t)
 	return PARSE_OK;
 }
 
-static enum parse_status parse_stats(struct request *req, const struct tokens *t)
+// stats, lru_crawler: what follows is for lib/cmd.
+static enum parse_status parse_words(struct request *req, const struct tokens *t)
 {
 	const struct slice *last = &t->tok[t->count - 1];
 
@@ -263,13 +267,30 @@ static enum parse_status parse_lru(struct request *req, const struct tokens *t)
 	return parse_bad(req, "ERROR");
 }
 
+// Expired items leave with their segments; no thread crawls for them. Arguments are still
+// looked at as memcached does it.
 static enum parse_status parse_crawler(struct request *req, const struct tokens *t)
 {
-	if (t->count == 3 && (TOKEN_IS(t->tok[1], "crawl") || TOKEN_IS(t->tok[1], "metadump")))
-		return parse_bad(req, "CLIENT_ERROR lru crawler disabled");
-	if (t->count == 2 && TOKEN_IS(t->tok[1], "enable"))
+	const struct slice *sub = &t->tok[1];
+	uint32_t n;
+
+	if (t->count == 2 && TOKEN_IS(*sub, "enable"))
 		return parse_bad(req, "ERROR failed to start lru crawler thread");
-	return parse_bad(req, "ERROR");
+	if (t->count == 2 && TOKEN_IS(*sub, "disable"))
+		return parse_words(req, t);
+	if (t->count != 3)
+		return parse_bad(req, "ERROR");
+	if (TOKEN_IS(*sub, "metadump"))
+		return parse_words(req, t);
+	if (TOKEN_IS(*sub, "crawl"))
+		return parse_bad(req, CRAWLER_OFF);
+	if (!TOKEN_IS(*sub, "sleep") && !TOKEN_IS(*sub, "tocrawl"))
+		return parse_bad(req, "ERROR");
+	if (!number_u32(t->tok[2], &n))
+		return parse_bad(req, BAD_FORMAT);
+	if (TOKEN_IS(*sub, "sleep") && n > CRAWLER_SLEEP_MAX_US)
+		return parse_bad(req, "CLIENT_ERROR sleep must be one second or less");
+	return parse_bad(req, CRAWLER_OFF);
 }
 
 static enum parse_status parse_refresh_certs(struct request *req, const struct tokens *t)

@@ -103,6 +103,11 @@ bool number_u32(struct slice t, uint32_t *v)
 	return true;
 }
 
+bool ascii_parse_u32(struct slice text, uint32_t *v)
+{
+	return number_u32(text, v);
+}
+
 bool number_i32(struct slice t, int32_t *v)
 {
 	uint64_t magnitude;

@@ -64,6 +64,7 @@ enum request_op {
 	OP_VERSION,
 	OP_VERBOSITY,
 	OP_STATS,
+	OP_LRU_CRAWLER,
 	OP_SHUTDOWN,
 	OP_QUIT,
 	OP_COUNT
@@ -87,10 +88,11 @@ struct request {
 	bool more; // get family: a further piece of this line follows, no END yet
 	bool hashed; // private to lib/cmd: hash is that of key
 	uint64_t hash;
+	struct cmd_walk *walk; // lib/cmd's (see there); NULL after parsing
 
 	// get, gets, gat, gats: the keys, walked with request_next_key. All of them
 	// have been checked, so a paused walk can go on at args later.
-	// stats: the sub-command and its arguments, trimmed.
+	// stats, lru_crawler: the sub-command and its arguments, trimmed.
 	struct slice args;
 
 	struct slice key; // len 1..250; get family: the first key, len 0 when args has none
@@ -140,6 +142,11 @@ uint32_t ascii_format_u64(uint8_t *dst, uint64_t v);
 
 // A run of decimal digits and nothing else, at most 2^64-1.
 bool ascii_parse_u64(struct slice text, uint64_t *v);
+
+// An argument as memcached reads one into 32 bits: a sign and white space in front are
+// fine, so is anything behind white space, and only the low 32 bits of a larger number
+// count.
+bool ascii_parse_u32(struct slice text, uint32_t *v);
 
 // The frame in front of every UDP datagram (protocol.txt, "UDP protocol").
 #define UDP_FRAME_LEN 8

@@ -37,7 +37,10 @@ struct session {
 	uint64_t swallow_len;
 	uint8_t crlf[2]; // what came where the large value's CRLF belongs
 	unsigned crlf_len;
-	unsigned blocked_count, paused_count, piece_count;
+	struct cmd_walk walk;
+	void (*between)(void *arg);
+	void *between_arg;
+	unsigned blocked_count, paused_count, piece_count, yield_count;
 };
 
 static void bytes_add(struct bytes *b, const void *p, size_t len)
@@ -74,6 +77,7 @@ struct session *session_create(const struct session_conf *conf)
 	sc.mem_limit_bytes = s->conf.mem_limit_bytes ? s->conf.mem_limit_bytes : 64 << 20;
 	sc.item_size_max = s->conf.item_size_max ? s->conf.item_size_max : 1 << 20;
 	sc.no_evictions = s->conf.no_evictions;
+	sc.hash_items = s->conf.hash_items;
 	s->conf.chunk_count = s->conf.chunk_count ? s->conf.chunk_count : 1024;
 	s->conf.line_room = s->conf.line_room ? s->conf.line_room : 16384;
 	s->conf.limit = s->conf.limit ? s->conf.limit : 65536;
@@ -87,6 +91,7 @@ struct session *session_create(const struct session_conf *conf)
 	CHECK(s->stats);
 	s->cmd_conf = (struct cmd_conf){.version = "1.6.18",
 		.no_flush_all = s->conf.no_flush_all,
+		.no_dump = s->conf.no_dump,
 		.start_s = SESSION_START_S,
 		.max_connections = 1024,
 		.worker_count = 1,
@@ -134,12 +139,14 @@ static void note(struct session *s, enum cmd_status st)
 {
 	s->blocked_count += st == CMD_BLOCKED;
 	s->paused_count += st == CMD_PAUSED;
+	s->yield_count += st == CMD_YIELD;
 }
 
 static void run(struct session *s)
 {
 	enum cmd_status st;
 
+	s->req.walk = &s->walk;
 	do {
 		st = cmd_run(s->cmd, &s->req, &s->out, s->conf.limit);
 		note(s, st);
@@ -147,7 +154,9 @@ static void run(struct session *s)
 		CHECK(st != CMD_BLOCKED || s->out.len > 0);
 		if (st != CMD_DONE)
 			take_reply(s);
-	} while (st == CMD_PAUSED || st == CMD_BLOCKED);
+		if ((st == CMD_YIELD || st == CMD_PAUSED) && s->between)
+			s->between(s->between_arg);
+	} while (st == CMD_PAUSED || st == CMD_BLOCKED || st == CMD_YIELD);
 	if (st == CMD_CLOSE)
 		s->state = CLOSED;
 }
@@ -363,6 +372,7 @@ void session_reconnect(struct session *s)
 {
 	if (s->state == READ_VALUE)
 		store_put_abort(s->ctx, &s->put);
+	cmd_walk_end(s->cmd, &s->walk);
 	bytes_drop(&s->in, s->in.len);
 	s->state = READ_LINE;
 }
@@ -393,6 +403,11 @@ struct store *session_store(struct session *s)
 	return s->store;
 }
 
+struct store_ctx *session_ctx(struct session *s)
+{
+	return s->ctx;
+}
+
 struct pool *session_pool(struct session *s)
 {
 	return &s->pool;
@@ -404,6 +419,17 @@ uint64_t session_stat(struct session *s, const char *module, const char *name)
 
 	CHECK(stats_sum(s->stats, module, name, &sum));
 	return sum;
+}
+
+void session_set_between(struct session *s, void (*between)(void *arg), void *arg)
+{
+	s->between = between;
+	s->between_arg = arg;
+}
+
+unsigned session_yield_count(const struct session *s)
+{
+	return s->yield_count;
 }
 
 unsigned session_blocked_count(const struct session *s)

@@ -11,10 +11,12 @@
 struct session_conf {
 	uint64_t mem_limit_bytes; // 0: 64 MiB
 	uint32_t item_size_max; // 0: 1 MiB
+	uint64_t hash_items; // 0: from mem_limit_bytes
 	uint32_t chunk_count; // of the reply pool; 0: 1024
 	uint32_t line_room; // longest line that is buffered whole; 0: 16384
 	uint32_t limit; // of cmd_run; 0: 65536
 	bool no_flush_all;
+	bool no_dump;
 	bool no_evictions;
 };
 
@@ -41,10 +43,15 @@ void session_set_settings(struct session *s, const struct cmd_setting *settings)
 struct cmd *session_cmd(struct session *s);
 struct stats *session_stats(struct session *s);
 struct store *session_store(struct session *s);
+struct store_ctx *session_ctx(struct session *s);
 struct pool *session_pool(struct session *s);
 uint64_t session_stat(struct session *s, const char *module, const char *name);
 
+// Called whenever a command pauses or lets others work; NULL: nothing is.
+void session_set_between(struct session *s, void (*between)(void *arg), void *arg);
+
 // How often cmd_run or cmd_put_* said so.
+unsigned session_yield_count(const struct session *s);
 unsigned session_blocked_count(const struct session *s);
 unsigned session_paused_count(const struct session *s);
 unsigned session_piece_count(const struct session *s);

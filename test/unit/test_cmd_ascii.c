@@ -242,12 +242,10 @@ static void test_admin(void **state)
 		{"get / HTTP/1.1\r\n", "END\r\n"},
 		{"stats foo\r\nstats re\r\nstats s\r\n", "ERROR\r\nERROR\r\nERROR\r\n"},
 		{"stats RESET\r\n", "ERROR\r\n"},
-		{"stats sizes\r\n", "STAT sizes_status disabled\r\nEND\r\n"},
 		{"stats detail\r\n", "CLIENT_ERROR usage: stats detail on|off|dump\r\n"},
 		{"stats detail foo\r\n", "CLIENT_ERROR usage: stats detail on|off|dump\r\n"},
 		{"stats detail on\r\n", "CLIENT_ERROR stats detail not allowed\r\n"},
 		{"stats detail dump\r\n", "CLIENT_ERROR stats detail not allowed\r\n"},
-		{"stats cachedump 1 0\r\n", "CLIENT_ERROR stats cachedump not allowed\r\n"},
 		{"stats reset\r\n", "RESET\r\n"},
 	};
 

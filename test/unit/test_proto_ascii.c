@@ -45,6 +45,7 @@ static const char *const op_name[OP_COUNT] = {[OP_GET] = "get",
 	[OP_VERSION] = "version",
 	[OP_VERBOSITY] = "verbosity",
 	[OP_STATS] = "stats",
+	[OP_LRU_CRAWLER] = "lru_crawler",
 	[OP_SHUTDOWN] = "shutdown",
 	[OP_QUIT] = "quit"};
 
@@ -83,7 +84,7 @@ static void render(char *dst, enum parse_status st, struct request *req)
 		dst += sprintf(dst, " %llu", (unsigned long long)req->delta);
 	if (req->op == OP_TOUCH || req->has_exptime)
 		dst += sprintf(dst, " %d", req->exptime);
-	if (req->op == OP_STATS && req->args.len > 0)
+	if ((req->op == OP_STATS || req->op == OP_LRU_CRAWLER) && req->args.len > 0)
 		dst += add_slice(dst, "", req->args);
 	if (req->noreply)
 		strcpy(dst, " (noreply)");
@@ -395,10 +396,25 @@ static void test_admin_and_unknown(void **state)
 		{"slabs automove 1 noreply", "BAD ERROR (noreply)"},
 		{"lru_crawler", "BAD ERROR"},
 		{"lru_crawler enable", "BAD ERROR failed to start lru crawler thread"},
-		{"lru_crawler disable", "BAD ERROR"},
+		{"lru_crawler enable foo", "BAD ERROR"},
+		{"lru_crawler disable", "lru_crawler disable"},
+		{"lru_crawler disable noreply", "BAD ERROR"},
+		{"lru_crawler crawl", "BAD ERROR"},
 		{"lru_crawler crawl all", "BAD CLIENT_ERROR lru crawler disabled"},
-		{"lru_crawler metadump all", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler crawl all noreply", "BAD ERROR"},
+		{"lru_crawler sleep", "BAD ERROR"},
+		{"lru_crawler sleep x", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep -1", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep noreply", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep 1000000", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler sleep 1000001", "BAD CLIENT_ERROR sleep must be one second or less"},
+		{"lru_crawler tocrawl x", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler tocrawl 1000001", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler metadump", "BAD ERROR"},
+		{"lru_crawler  metadump  all ", "lru_crawler metadump  all"},
+		{"lru_crawler metadump all noreply", "BAD ERROR"},
 		{"lru_crawler mgdump all", "BAD ERROR"},
+		{"lru_crawler foo", "BAD ERROR"},
 		{"extstore item_age 5", "BAD ERROR"},
 		{"refresh_certs", "BAD Error TLS not enabled"},
 		{"GET / HTTP/1.1", "CLOSE"},
