@@ -11,7 +11,8 @@
 //   CONN_PARSE_CMD  the input starts with a command line, perhaps an unfinished one
 //   CONN_NREAD      a storage command's line is parsed, its data block is not complete
 //   CONN_SWALLOW    the data block of a refused command is thrown away
-//   CONN_MWRITE     a reply waits for room: out_limit, or the chunk pool is empty
+//   CONN_MWRITE     a reply waits for room: out_limit, or the chunk pool is empty; or a
+//                   walk over all items for its next turn
 //   CONN_CLOSING    no more commands; what is queued is sent, then FIN
 //
 // Transitions and the function that makes each:
@@ -97,6 +98,7 @@ static void conn_open(struct conns *cs, struct conn *c, struct tcb *tcb)
 		.queued = c->queued,
 		.next = c->next,
 	};
+	conn_face_open(cs, c);
 	CONN_COUNT(cs, curr_connections);
 	CONN_COUNT(cs, total_connections);
 	if (open_count < cs->conf.max_connections) {
@@ -117,6 +119,8 @@ void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_u
 		pool_put(&cs->longs, c->lng);
 		c->lng = NULL;
 	}
+	cmd_walk_end(cs->cmd, &c->walk);
+	conn_face_close(cs, c);
 	if (reset)
 		tcp_abort(cs->tcp, c->tcb, now_us);
 	tcp_release(cs->tcp, c->tcb, now_us);
@@ -240,7 +244,10 @@ static enum step conn_ran(struct conns *cs, struct conn *c, const struct request
 		c->get_off = (uint32_t)(req->args.p - input);
 	if (status == CMD_BLOCKED)
 		return conn_block(cs, c);
-	DCHECK(status == CMD_PAUSED);
+	if (status == CMD_YIELD)
+		conn_queue_work(cs, c);
+	else
+		DCHECK(status == CMD_PAUSED);
 	conn_set_state(c, CONN_MWRITE);
 	return STEP_WAIT;
 }
@@ -415,7 +422,11 @@ static enum step drive_parse_cmd(struct conns *cs, struct conn *c)
 	if (op_is_store(req.op))
 		return conn_start_store(cs, c, &req);
 	conn_skip_keys(c, &req, in.p);
-	status = cmd_run(cs->cmd, &req, tcp_send_queue(c->tcb), cs->conf.out_limit);
+	req.walk = &c->walk;
+	if (conn_is_list(&req))
+		status = conn_list_run(cs, &req, tcp_send_queue(c->tcb));
+	else
+		status = cmd_run(cs->cmd, &req, tcp_send_queue(c->tcb), cs->conf.out_limit);
 	return conn_ran(cs, c, &req, in.p, req.line_len, status);
 }
 
@@ -599,6 +610,7 @@ void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us)
 		conn_close_fin(cs, c, now_us);
 		return;
 	}
+	conn_face_seen(cs, c);
 	tcp_output(cs->tcp, c->tcb, now_us);
 }
 

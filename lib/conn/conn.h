@@ -31,8 +31,19 @@ struct conn_prefix {
 	bool trusted; // replies of many datagrams, no rate limit
 };
 
+struct conns;
+
+// Where workers find each other's connections, for "stats conns". Each conns_create
+// enters itself; what is read through it are relaxed atomics.
+#define CONN_WORKERS_MAX 64
+struct conn_board {
+	_Atomic(const struct conns *) worker[CONN_WORKERS_MAX];
+};
+
 struct conn_conf {
-	uint32_t conn_count_max; // the same as tcp_conf.conn_count_max
+	uint32_t conn_count_max; // the same as tcp_conf.conn_count_max, in all workers
+	struct conn_board *board; // of all workers; NULL: "stats conns" shows this one's
+	unsigned board_idx; // this worker's place, below CONN_WORKERS_MAX
 	uint32_t max_connections; // -c: past it "ERROR Too many open connections"
 	_Atomic uint32_t *open_count; // connections open now, of all workers together
 	uint32_t requests_per_event; // -R: then the next connection's turn
@@ -46,8 +57,6 @@ struct conn_conf {
 	uint32_t udp_reply_max_bytes; // longest reply to a trusted source
 	struct siphash_key key; // per boot, for the table of rates
 };
-
-struct conns;
 
 struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct tcp *tcp,
 	struct cmd *cmd, struct store_ctx *store, uint64_t now_us);

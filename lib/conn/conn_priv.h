@@ -43,6 +43,16 @@ struct conn {
 	struct tcb *tcb;
 	struct conn_long *lng;
 	struct conn *next; // work list
+	struct cmd_walk walk; // of a command that walks over all items or connections
+};
+
+// What "stats conns" of any worker shows of a connection. Its worker writes when the
+// connection opens, closes, and whenever it waits again.
+struct conn_face {
+	_Atomic uint32_t seq; // odd while the connection is open: the addresses are valid
+	_Atomic uint32_t remote_addr, local_addr;
+	_Atomic uint32_t ports; // remote << 16 | local
+	_Atomic uint64_t life; // active_s << 8 | state
 };
 
 // A datagram that was accepted.
@@ -69,6 +79,8 @@ struct conns {
 	struct cmd *cmd;
 	struct store_ctx *store;
 	struct conn *conn; // conf.conn_count_max, by tcb index
+	struct conn_face *face; // the same
+	uint32_t start_s;
 	struct pool longs;
 	struct conn *work, **work_tail; // yielded, or waiting for memory
 	uint32_t sweep_idx; // conns_poll goes on here
@@ -85,6 +97,21 @@ struct conns {
 
 #define CONN_COUNT(cs, name) stat_inc(&(cs)->stat[CONN_STAT_##name])
 #define CONN_ADD(cs, name, n) stat_add(&(cs)->stat[CONN_STAT_##name], n)
+
+const char *conn_state_text(enum conn_state state);
+
+// Keep what others see of c true. seen: after c ran.
+void conn_face_open(struct conns *cs, const struct conn *c);
+void conn_face_close(struct conns *cs, const struct conn *c);
+static inline void conn_face_seen(struct conns *cs, const struct conn *c)
+{
+	atomic_store_explicit(&cs->face[c - cs->conn].life, (uint64_t)c->active_s << 8 | c->state,
+		memory_order_relaxed);
+}
+
+// "stats conns": a walk over the connections of all workers, in steps as lib/cmd's.
+bool conn_is_list(const struct request *req);
+enum cmd_status conn_list_run(struct conns *cs, struct request *req, struct chunkq *out);
 
 // Put c on the work list: it runs again in the next conns_run.
 void conn_queue_work(struct conns *cs, struct conn *c);

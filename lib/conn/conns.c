@@ -33,7 +33,8 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 	struct conns *cs;
 
 	if (conf->udp_prefix_count > CONN_PREFIXES_MAX || conf->conn_count_max == 0 ||
-		conf->long_count == 0 || conf->requests_per_event == 0 || conf->out_limit == 0)
+		conf->long_count == 0 || conf->requests_per_event == 0 || conf->out_limit == 0 ||
+		conf->board_idx >= CONN_WORKERS_MAX)
 		return NULL;
 	cs = calloc(1, sizeof(*cs));
 	if (!cs)
@@ -44,9 +45,12 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 	cs->cmd = cmd;
 	cs->store = store;
 	cs->sweep_us = now_us;
+	cs->start_s = store_now_s(store);
 	cs->work_tail = &cs->work;
 	cs->conn = calloc(conf->conn_count_max, sizeof(*cs->conn));
-	if (!cs->conn || pool_init(&cs->longs, sizeof(struct conn_long), conf->long_count, 64)) {
+	cs->face = calloc(conf->conn_count_max, sizeof(*cs->face));
+	if (!cs->conn || !cs->face ||
+		pool_init(&cs->longs, sizeof(struct conn_long), conf->long_count, 64)) {
 		conns_destroy(cs);
 		return NULL;
 	}
@@ -59,6 +63,9 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 			.credit = conf->udp_reply_rate_bytes * 1000ULL,
 			.filled_ms = now_us / 1000,
 		};
+	if (conf->board)
+		atomic_store_explicit(
+			&conf->board->worker[conf->board_idx], cs, memory_order_release);
 	return cs;
 }
 
@@ -66,10 +73,17 @@ void conns_destroy(struct conns *cs)
 {
 	if (!cs)
 		return;
-	for (uint32_t i = 0; cs->conn && i < cs->conf.conn_count_max; i++)
+	// Nobody reads through it any more: lcores are stopped before workers are destroyed.
+	if (cs->conf.board)
+		atomic_store_explicit(
+			&cs->conf.board->worker[cs->conf.board_idx], NULL, memory_order_relaxed);
+	for (uint32_t i = 0; cs->conn && i < cs->conf.conn_count_max; i++) {
+		cmd_walk_end(cs->cmd, &cs->conn[i].walk);
 		if (cs->conn[i].lng && !cs->conn[i].lng->is_get)
 			store_put_abort(cs->store, &cs->conn[i].lng->put);
+	}
 	pool_fini_forced(&cs->longs);
+	free(cs->face);
 	free(cs->conn);
 	free(cs);
 }
@@ -147,7 +161,7 @@ void conns_drain(struct conns *cs, uint64_t now_us)
 	cs->sweep_us = now_us - SWEEP_PERIOD_US;
 }
 
-const char *conn_state_name(const struct conns *cs, uint32_t idx)
+const char *conn_state_text(enum conn_state state)
 {
 	static const char *const name[] = {
 		[CONN_CLOSED] = NULL,
@@ -161,5 +175,10 @@ const char *conn_state_name(const struct conns *cs, uint32_t idx)
 		[CONN_CLOSING] = "conn_closing",
 	};
 
-	return idx < cs->conf.conn_count_max ? name[cs->conn[idx].state] : NULL;
+	return name[state];
+}
+
+const char *conn_state_name(const struct conns *cs, uint32_t idx)
+{
+	return idx < cs->conf.conn_count_max ? conn_state_text(cs->conn[idx].state) : NULL;
 }

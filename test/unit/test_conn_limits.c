@@ -278,7 +278,7 @@ static void test_blocked_commands(void **state)
 		{"get none\r\n", "conn_mwrite", "END\r\n"},
 		{"bogus\r\n", "conn_mwrite", "ERROR\r\n"},
 		{"incr n 1\r\n", "conn_mwrite", "8\r\n"},
-		{"stats sizes\r\n", "conn_mwrite", "STAT sizes_status disabled\r\nEND\r\n"},
+		{"stats sizes\r\n", "conn_mwrite", "STAT 32 1\r\nSTAT 1056 10\r\nEND\r\n"},
 		{small, "conn_nread", "STORED\r\n"},
 		{"set k 0 0 2000000\r\n", "conn_mwrite",
 			"SERVER_ERROR object too large for cache\r\n"},
