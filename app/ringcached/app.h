@@ -105,6 +105,7 @@ struct app {
 	struct worker_lcore worker[APP_WORKERS_MAX];
 	bool tx_shared; // fewer TX queues than workers: TX rings lead to one owner
 	_Atomic uint32_t open_count; // TCP connections of all workers
+	struct conn_board board; // where workers find each other's
 	_Atomic bool drain, stop;
 	struct cmd_setting *settings; // for "stats settings"
 };

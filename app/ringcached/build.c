@@ -128,6 +128,7 @@ static void fill_conn_conf(struct app *app, struct conn_conf *conf)
 	conf->conn_count_max = cfg->server.connections + HALF_OPEN_SPARE;
 	conf->max_connections = cfg->server.connections;
 	conf->open_count = &app->open_count;
+	conf->board = &app->board;
 	conf->requests_per_event = cfg->server.requests_per_event;
 	conf->long_count = RTE_MIN(cfg->server.connections, (uint32_t)LONG_COUNT_MAX);
 	conf->long_timeout_s = LONG_TIMEOUT_S;
@@ -160,6 +161,7 @@ static int build_workers(struct app *app)
 	conf->cmd = (struct cmd_conf){
 		.version = RINGCACHED_COMPAT_VERSION,
 		.no_flush_all = !app->cfg.server.flush_all,
+		.no_dump = !app->cfg.server.dump,
 		.start_s = app->unix_us_at_zero / 1000000,
 		.max_connections = app->cfg.server.connections,
 		.worker_count = app->worker_count,
@@ -168,6 +170,7 @@ static int build_workers(struct app *app)
 	};
 	for (unsigned i = 0; i < app->worker_count && !rc; i++) {
 		conf->idx = i;
+		conf->conn.board_idx = i;
 		conf->net.owns_arp = i == 0;
 		rc = random_bytes(&conf->net.seed, sizeof(conf->net.seed)) ||
 		     random_bytes(&conf->tcp.key, sizeof(conf->tcp.key)) ||

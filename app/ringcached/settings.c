@@ -56,10 +56,12 @@ int app_settings(struct app *app)
 	set(s, "auth_enabled_ascii", "no");
 	set(s, "item_size_max", "%llu", (unsigned long long)cfg->memory.item_size_max);
 	set(s, "maxconns_fast", "yes");
+	set(s, "lru_crawler", "no");
 	set(s, "flush_enabled", "%s", cfg->server.flush_all ? "yes" : "no");
-	set(s, "dump_enabled", "no");
+	set(s, "dump_enabled", "%s", cfg->server.dump ? "yes" : "no");
 	set(s, "hash_algorithm", "siphash13");
 	set(s, "idle_timeout", "%u", cfg->server.idle_timeout_s);
+	set(s, "track_sizes", "yes");
 	set(s, "ringcached_mode", "%s", app->dispatch ? "dispatch" : "rtc");
 	set(s, "ringcached_device", "%s", app->port.name);
 	set(s, "ringcached_hugepages", "%s", app->store_mem ? "yes" : "no");
