@@ -76,6 +76,9 @@ void conns_poll(struct conns *conns, uint64_t now_us);
 // True when a connection yielded or waits for memory: poll again soon.
 bool conns_have_work(const struct conns *conns);
 
+// When conns_poll may have something to do (not later than the truth). UINT64_MAX: nothing.
+uint64_t conns_next_deadline_us(const struct conns *conns);
+
 // Answer what is in flight, then close: for the drain at the end.
 void conns_drain(struct conns *conns, uint64_t now_us);
 

@@ -113,6 +113,15 @@ bool conns_have_work(const struct conns *cs)
 	return cs->work != NULL;
 }
 
+uint64_t conns_next_deadline_us(const struct conns *cs)
+{
+	bool timed = cs->draining || cs->conf.idle_timeout_s || cs->longs.used_count > 0;
+
+	if (!timed || stat_read(&cs->stat[CONN_STAT_curr_connections]) == 0)
+		return UINT64_MAX;
+	return cs->sweep_us + SWEEP_PERIOD_US;
+}
+
 // Time-outs of one connection.
 static void conn_sweep(struct conns *cs, struct conn *c, uint64_t now_us)
 {

@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #define US_PER_S 1000000
+#define RCV_BUF_MIN (LINE_LEN_MAX + 1 + STORE_FRAGMENT_LEN + 2)
 
 static uint32_t worker_now_s(const struct worker *w, uint64_t now_us)
 {
@@ -33,7 +34,10 @@ struct worker *worker_create(const struct worker_conf *conf, uint64_t now_us)
 {
 	struct worker *w;
 
-	CHECK(conf->conn.conn_count_max == conf->tcp.conn_count_max);
+	// A command line and its small value wait in the receive buffer as a whole.
+	if (conf->conn.conn_count_max != conf->tcp.conn_count_max ||
+		conf->tcp.rcv_buf_size < RCV_BUF_MIN)
+		return NULL;
 	if (posix_memalign((void **)&w, 64, sizeof(*w)))
 		return NULL;
 	*w = (struct worker){
@@ -124,9 +128,11 @@ unsigned worker_take_tx(struct worker *w, struct rte_mbuf **m, unsigned n)
 
 uint64_t worker_next_deadline_us(const struct worker *w, uint64_t now_us)
 {
+	uint64_t tcp_us = tcp_next_deadline_us(w->tcp), conns_us = conns_next_deadline_us(w->conns);
+
 	if (net_tx_count(w->net) > 0 || conns_have_work(w->conns))
 		return now_us;
-	return tcp_next_deadline_us(w->tcp);
+	return tcp_us < conns_us ? tcp_us : conns_us;
 }
 
 void worker_drain(struct worker *w, uint64_t now_us)
