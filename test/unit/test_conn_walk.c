@@ -15,7 +15,7 @@
 #include "support/connrig.h"
 
 #define KEYS 2000
-#define OUT_LIMIT 8192
+#define OUT_LIMIT 1024 // less than a step writes
 #define DUMP_LINE_LEN 80 // of a dump of these keys
 
 static struct connrig rig, rig2;
