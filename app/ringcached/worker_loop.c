@@ -136,7 +136,7 @@ int worker_loop(void *arg)
 				&wl->drained, worker_is_drained(wl->worker), memory_order_relaxed);
 		}
 		idle_turn(&wl->idle, work > 0, now_us, worker_next_deadline_us(wl->worker, now_us),
-			wl->stat);
+			wl->stat, wl->worker);
 	}
 	worker_offline(wl->worker);
 	return 0;
