@@ -154,6 +154,28 @@ static void segment_is_trimmed(void **state)
 	tw_end(&w);
 }
 
+// A FIN behind the right edge is cut off with the text before it.
+static void fin_behind_the_edge(void **state)
+{
+	struct tw w;
+
+	tw_open(&w, NULL);
+	tw_connect(&w, "mss 1460");
+	for (unsigned n = 1; n < 1 + 1400 * 23; n += 1400)
+		tw_inf(&w, ". %u:%u(1400) ack 1", n, n + 1400);
+	tw_drain(&w);
+	tw_in(&w, "FP. 32201:33201(1000) ack 1");
+	tw_out(&w, ". 1:1(0) ack 32769 win 0");
+	tw_read(&w, RCV_BUF);
+	tw_drain(&w);
+	tw_in(&w, "P. 32769:33201(432) ack 1"); // and now there is none
+	tw_read(&w, 432);
+	tw_state(&w, "ESTABLISHED");
+	tw_in(&w, "F. 33201:33201(0) ack 1");
+	tw_state(&w, "CLOSE-WAIT");
+	tw_end(&w);
+}
+
 // RFC 9293 3.10.7.4: with a closed window ACK, RST and URG are still looked at (MUST-66).
 static void zero_window_of_ours(void **state)
 {
@@ -454,6 +476,7 @@ int main(void)
 		cmocka_unit_test(burst_is_acked_once),
 		cmocka_unit_test(window_edges),
 		cmocka_unit_test(segment_is_trimmed),
+		cmocka_unit_test(fin_behind_the_edge),
 		cmocka_unit_test(zero_window_of_ours),
 		cmocka_unit_test(fin_at_zero_window),
 		cmocka_unit_test(reset_positions),

@@ -139,16 +139,17 @@ static void peer_shrinks_window(void **state)
 	assert_int_equal(tw_drain(&w), 4);
 	tw_write(&w, 10);
 	tw_drain(&w);
-	tw_in(&w, ". 1:1(0) ack 1 win 2000");
+	tw_in(&w, ". 1:1(0) ack 1 win 500");
 	tw_write(&w, MSS);
 	tw_none(&w);
 	for (unsigned i = 0; i < 200; i++) {
 		tw_advance(&w, SECOND);
 		while (tw_take(&w)) {
 			assert_true(w.got.seq + w.got.len - w.f->seg.our_isn <= 1 + 4 * MSS + 10);
+			assert_true(w.got.len <= 500);
 			again += w.got.seq == w.f->seg.our_isn + 1;
 		}
-		tw_in(&w, ". 1:1(0) ack 1 win 2000");
+		tw_in(&w, ". 1:1(0) ack 1 win 500");
 		tw_drain(&w);
 	}
 	assert_true(again >= 5);
