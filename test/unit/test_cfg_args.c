@@ -212,7 +212,8 @@ static void test_errors(void **state)
 		{L "-p 0", CONF "tcp-port and udp-port are both 0: nothing to serve"},
 		{L "-U 11211", CONF "udp-port is 11211 but no client may use it: name their "
 				    "prefixes, as udp-allow = 192.0.2.0/24"},
-		{L "-I 33m", CONF "item-size-max (34603008) is more than half of memory-mb (64)"},
+		{L "-I 17m",
+			CONF "item-size-max (17825792) is more than a quarter of memory-mb (64)"},
 		{L "--ring-size=1000", CONF "ring-size (1000) is not a power of two"},
 		{L "--mbufs=4096 -t 8",
 			CONF "mbufs (4096) cannot fill the descriptors of 8 threads: set more "
