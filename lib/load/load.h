@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A request, what can become of it, and the books: every request ends as exactly one of hit, miss, stored, error, lost
+// A request, and the books: each ends as exactly one of hit, miss, stored, error, lost
 //
 // The other headers of this folder, in the order of a request's life: sizes.h and keyspace.h
 // (what keys and values look like), dist.h (which key), workload.h (requests as bytes, values

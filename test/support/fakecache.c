@@ -67,7 +67,7 @@ static size_t answer_set(struct fakecache *f, const char *line, const uint8_t *d
 
 static size_t answer_get(struct fakecache *f, char *line, enum fake_fate fate, uint8_t **out)
 {
-	size_t n = 0, size = 1 << 20;
+	size_t n = 0, size = 4096;
 	uint8_t *p = malloc(size);
 	char *save = NULL, *key = strtok_r(line, " ", &save);
 
@@ -78,6 +78,10 @@ static size_t answer_get(struct fakecache *f, char *line, enum fake_fate fate, u
 			continue;
 		if (fate == FAKE_WRONG_KEY && n == 0)
 			i = (i + 1) % (int)f->item_count;
+		if (size - n < f->item[i].len + 512) {
+			size = n + f->item[i].len + 4096;
+			p = realloc(p, size);
+		}
 		n += (size_t)snprintf((char *)p + n, size - n, "VALUE %s %u %u\r\n", f->item[i].key,
 			f->item[i].flags, f->item[i].len);
 		memcpy(p + n, f->item[i].value, f->item[i].len);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A cache in a few lines, and a network with a plan of faults, both in virtual time: to test who counts
+// A cache in a few lines, and a network with a plan of faults, both in virtual time
 //
 // Written without the parsers of lib/proto and lib/load. Stores whole values as they came.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The UDP client against a server with a plan of faults, in virtual time: each fault is counted exactly
+// The UDP client against a server with a plan of faults, in virtual time: exact counts
 // support: fakecache
 
 #include <setjmp.h>
