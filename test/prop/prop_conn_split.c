@@ -275,7 +275,7 @@ static uint64_t env_number(const char *name, uint64_t otherwise)
 static void test_split(void **state)
 {
 	uint64_t seed = env_number("SEED", 0x5eed0001);
-	uint64_t rounds = env_number("ROUNDS", getenv("SEED") ? 1 : 60);
+	uint64_t rounds = env_number("ROUNDS", getenv("SEED") ? 1 : 30);
 	uint64_t blocked = 0, paused = 0, waits = 0;
 
 	script.p = malloc(SCRIPT_MAX);
