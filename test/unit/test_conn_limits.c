@@ -40,7 +40,7 @@ static void store_values(unsigned i)
 
 	for (unsigned k = 0; k < 10; k++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-			"set k%u 0 0 %u noreply\r\n%0*u\r\n", k, VALUE_LEN, VALUE_LEN, k);
+			"set k%u 0 0 %d noreply\r\n%0*u\r\n", k, VALUE_LEN, VALUE_LEN, k);
 	connrig_says(&rig, i, text, "");
 }
 
@@ -51,7 +51,7 @@ static void make_get(unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		t += (size_t)snprintf(text + t, sizeof(text) - t, " k%u", i % 10);
-		r += (size_t)snprintf(reply + r, sizeof(reply) - r, "VALUE k%u 0 %u\r\n%0*u\r\n",
+		r += (size_t)snprintf(reply + r, sizeof(reply) - r, "VALUE k%u 0 %d\r\n%0*u\r\n",
 			i % 10, VALUE_LEN, VALUE_LEN, i % 10);
 	}
 	snprintf(text + t, sizeof(text) - t, "\r\n");
@@ -121,7 +121,7 @@ static void test_pipeline_stops_at_out_limit(void **state)
 	for (unsigned i = 0; i < 60; i++) {
 		t += (size_t)snprintf(text + t, sizeof(text) - t, "get k%u\r\n", i % 10);
 		r += (size_t)snprintf(reply + r, sizeof(reply) - r,
-			"VALUE k%u 0 %u\r\n%0*u\r\nEND\r\n", i % 10, VALUE_LEN, VALUE_LEN, i % 10);
+			"VALUE k%u 0 %d\r\n%0*u\r\nEND\r\n", i % 10, VALUE_LEN, VALUE_LEN, i % 10);
 	}
 	rig.client[0].holds_acks = true;
 	connrig_sends(&rig, 0, text);
@@ -186,7 +186,7 @@ static void test_pause_in_long_line(void **state)
 		memset(text + strlen(text) - 2, ' ', 20000);
 		snprintf(text + 20000, 100, " k0 k1\r\n");
 		snprintf(reply + strlen(reply) - 5, 3000,
-			"VALUE k0 0 %u\r\n%0*u\r\nVALUE k1 0 %u\r\n%0*u\r\nEND\r\n", VALUE_LEN,
+			"VALUE k0 0 %d\r\n%0*d\r\nVALUE k1 0 %d\r\n%0*d\r\nEND\r\n", VALUE_LEN,
 			VALUE_LEN, 0, VALUE_LEN, VALUE_LEN, 1);
 		rig.client[0].holds_acks = true;
 		rig.client[0].burst_max = k == 0 ? NET_BURST_MAX : 1;
@@ -249,7 +249,8 @@ static void test_chunk_pool_exhausted(void **state)
 		connrig_ack(&rig, i, UINT32_MAX);
 	}
 	connrig_advance(&rig, 2 * SECOND);
-	strcat(reply, "STORED\r\nVERSION 1.6.18\r\nERROR\r\n");
+	snprintf(reply + strlen(reply), sizeof(reply) - strlen(reply),
+		"STORED\r\nVERSION 1.6.18\r\nERROR\r\n");
 	for (unsigned i = 0; i < 8; i++)
 		connrig_expect(&rig, i, reply);
 	assert_false(conns_have_work(rig.conns));
@@ -290,7 +291,7 @@ static void test_blocked_commands(void **state)
 	store_values(9);
 	connrig_says(&rig, 9, "set n 0 0 1\r\n7\r\n", "STORED\r\n");
 	snprintf(small, sizeof(small), "set s 0 0 5\r\nhello\r\n");
-	snprintf(large, sizeof(large), "set l 0 0 40000\r\n%040000u\r\n", 1);
+	snprintf(large, sizeof(large), "set l 0 0 40000\r\n%040000d\r\n", 1);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		connrig_connect(&rig, 0);
 		connrig_counts(&rig, "");
@@ -317,7 +318,7 @@ static void test_blocked_in_large_value(void **state)
 
 	for (unsigned fin = 0; fin < 2; fin++) {
 		connrig_connect(&rig, 0);
-		snprintf(text, sizeof(text), "%020000u", 1);
+		snprintf(text, sizeof(text), "%020000d", 1);
 		connrig_says(&rig, 0, "set l 0 0 40000\r\n", "");
 		connrig_says(&rig, 0, text, "");
 		take_chunks(&hog);
@@ -553,7 +554,7 @@ static void test_drain(void **state)
 	connrig_advance(&rig, 100000);
 	connrig_expect(&rig, 1, reply);
 	connrig_expect(&rig, 2, "STORED\r\n");
-	snprintf(text, sizeof(text), "%039998u\r\n", 1);
+	snprintf(text, sizeof(text), "%039998d\r\n", 1);
 	connrig_sends(&rig, 3, text);
 	connrig_advance(&rig, 100000);
 	connrig_expect(&rig, 3, "STORED\r\n");

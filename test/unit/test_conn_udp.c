@@ -266,7 +266,7 @@ static void test_one_datagram_to_the_untrusted(void **state)
 	size_t fits = UDP_PAYLOAD_MAX - strlen("VALUE k 0 1000\r\n\r\nEND\r\n");
 
 	store("k", fits, 'k');
-	snprintf(reply, sizeof(reply), "VALUE k 0 %zu\r\n%0*u\r\nEND\r\n", fits, (int)fits, 0);
+	snprintf(reply, sizeof(reply), "VALUE k 0 %zu\r\n%0*d\r\nEND\r\n", fits, (int)fits, 0);
 	memset(strchr(reply, '\n') + 1, 'k', fits);
 	says(ALLOWED, "get k\r\n", reply);
 	assert_int_equal(strlen(reply), UDP_PAYLOAD_MAX);
@@ -309,11 +309,11 @@ static void test_many_datagrams(void **state)
 
 		store("k", lens[i], '0');
 		ask(TRUSTED, "get k\r\nget k k\r\n");
-		n = snprintf(reply, sizeof(reply), "VALUE k 0 %d\r\n%0*u\r\nEND\r\n", len, len, 0);
+		n = snprintf(reply, sizeof(reply), "VALUE k 0 %d\r\n%0*d\r\nEND\r\n", len, len, 0);
 		for (unsigned k = 0; k < 2; k++) {
 			n -= k ? 5 : 0;
 			n += snprintf(reply + n, sizeof(reply) - (size_t)n,
-				"VALUE k 0 %d\r\n%0*u\r\nEND\r\n", len, len, 0);
+				"VALUE k 0 %d\r\n%0*d\r\nEND\r\n", len, len, 0);
 		}
 		if ((size_t)n >= sizeof(reply)) {
 			assert_int_equal(lens[i], 60000);
@@ -341,7 +341,7 @@ static void test_small_mtu(void **state)
 		connrig_open(&rig);
 		store("k", 5000, '0');
 		ask(TRUSTED, "get k\r\n");
-		snprintf(reply, sizeof(reply), "VALUE k 0 5000\r\n%05000u\r\nEND\r\n", 0);
+		snprintf(reply, sizeof(reply), "VALUE k 0 5000\r\n%05000d\r\nEND\r\n", 0);
 		expect_message(0, 0xabcd, max, reply);
 		// One datagram for the others, of what this link can carry.
 		store("k", max - strlen("VALUE k 0 999\r\n\r\nEND\r\n") - (max > 1000), '0');
@@ -364,7 +364,7 @@ static void test_reply_max_of_the_trusted(void **state)
 	connrig_open(&rig);
 	store("k", 5000 - strlen("VALUE k 0 4977\r\n\r\nEND\r\n"), '0');
 	ask(TRUSTED, "get k\r\n");
-	snprintf(reply, sizeof(reply), "VALUE k 0 4977\r\n%04977u\r\nEND\r\n", 0);
+	snprintf(reply, sizeof(reply), "VALUE k 0 4977\r\n%04977d\r\nEND\r\n", 0);
 	expect_message(0, 0xabcd, UDP_PAYLOAD_MAX, reply);
 	connrig_counts(&rig, "udp_requests udp_replies=4");
 	store("k", 4978, '0');
@@ -379,7 +379,7 @@ static void test_burst(void **state)
 	static char reply[2100];
 
 	store("k", 2000, '0');
-	snprintf(reply, sizeof(reply), "VALUE k 0 2000\r\n%02000u\r\nEND\r\n", 0);
+	snprintf(reply, sizeof(reply), "VALUE k 0 2000\r\n%02000d\r\nEND\r\n", 0);
 	connrig_udp_forget(&rig);
 	for (unsigned i = 0; i < NET_BURST_MAX; i++)
 		connrig_udp(&rig, i % 2 ? ALLOWED : TRUSTED, (uint16_t)(PORT + i), (uint16_t)i,
