@@ -80,7 +80,7 @@ int dist_init(struct dist *d, const struct dist_conf *conf, char err[LOAD_ERR_SI
 		snprintf(err, LOAD_ERR_SIZE, "the hot set's shares are 0 to 100 percent");
 		return -EINVAL;
 	}
-	// Near n / golden ratio, neighbouring ranks fall far apart; coprime to n, it is a bijection.
+	// Near n / golden ratio neighbouring ranks fall far apart; coprime to n it is a bijection.
 	d->factor = (uint64_t)(n * 0.6180339887498949) + mix64(conf->seed) % 1024;
 	d->factor = d->factor % conf->count + 1;
 	while (gcd(d->factor, conf->count) != 1)

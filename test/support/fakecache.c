@@ -115,6 +115,11 @@ size_t fake_answer(
 		n = answer_set(f, line, end + 2, out);
 	else
 		n = answer_get(f, line, fate, out);
+	if (fate == FAKE_TRAILING) {
+		*out = realloc(*out, n + 5);
+		memcpy(*out + n, "END\r\n", 5);
+		n += 5;
+	}
 	return fate == FAKE_CUT ? n / 2 : n;
 }
 
@@ -157,12 +162,12 @@ void fake_datagram(
 		put16(d + 4, total);
 		put16(d + 6, 0);
 		memcpy(d + 8, text + off, piece);
-		later(f, at_ns + i, port, d, piece + 8);
-		if (fate == FAKE_TWICE)
-			later(f, at_ns + total + i, port, d, piece + 8);
+		later(f, at_ns + 2 * i, port, d, piece + 8);
+		if (fate == FAKE_TWICE) // the copy arrives before the next piece
+			later(f, at_ns + 2 * i + 1, port, d, piece + 8);
 		d[0] ^= 0x80; // half a round of ids away
 		if (fate == FAKE_STRAY)
-			later(f, at_ns + total + i, port, d, piece + 8);
+			later(f, at_ns + 2 * i + 1, port, d, piece + 8);
 		if (fate == FAKE_GARBAGE)
 			later(f, at_ns, port, d, 7);
 	}

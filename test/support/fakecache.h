@@ -21,6 +21,7 @@ enum fake_fate {
 	FAKE_CORRUPT, // one byte of the first value changed
 	FAKE_WRONG_KEY, // the value of another key, under its own name
 	FAKE_CUT, // the answer ends in the middle, frame and all
+	FAKE_TRAILING, // right, and more behind it
 	FAKE_SERVER_ERROR,
 	FAKE_FORGET, // answered as if the keys were not there
 	FAKE_LOSE_PIECE, // the last datagram of the answer is lost
