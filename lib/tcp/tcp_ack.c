@@ -190,8 +190,10 @@ enum tcp_stat tcp_ack_input(struct tcp *tcp, struct tcb *tcb, struct tcp_seg *se
 		tcb_challenge(tcp, tcb, now_us);
 		return TCP_STAT_drop_ack_range;
 	}
-	// A peer that answers is there, however long its window stays too small.
-	if (tcb->snd_wnd < tcb_flight(tcb) || tcb->timer == TCB_TIMER_PERSIST)
+	// A peer that answers is there, however long its window stays too small. But not for
+	// a connection its user has left: nobody counts those, and each would hold memory for
+	// as long as a stranger likes (RFC 6429 3).
+	if (tcb->user && (tcb->snd_wnd < tcb_flight(tcb) || tcb->timer == TCB_TIMER_PERSIST))
 		tcb->una_us = now_us;
 	if (seq_gt(seg->ack, tcb->snd_una)) {
 		tcp_ack_advance(tcp, tcb, seg->ack, &seg->opt, now_us);

@@ -96,7 +96,8 @@ static bool rto_expired(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 	return true;
 }
 
-// The peer's window stays closed as long as it likes: every answer moves una_us.
+// The peer's window stays closed as long as it likes while the user is there: every
+// answer moves una_us.
 static bool persist_expired(struct tcp *tcp, struct tcb *tcb, uint64_t now_us)
 {
 	uint64_t interval_us = (uint64_t)tcb->rto_us << (tcb->backoff < 16 ? tcb->backoff + 1 : 16);

@@ -94,6 +94,26 @@ static void unanswered_probes_give_up(void **state)
 	tw_end(&w);
 }
 
+// A closed and released connection does not live on answered probes: R2 bounds it.
+static void orphan_behind_zero_window(void **state)
+{
+	uint64_t start;
+	struct tw w;
+
+	closed_window(&w);
+	tw_close(&w);
+	tw_release(&w);
+	start = w.now_us;
+	while (tcp_conn_count(w.tcp) > 0 && w.now_us - start < 3600ull * SECOND) {
+		tw_advance(&w, SECOND);
+		if (tw_take(&w) && tcp_conn_count(w.tcp) > 0)
+			tw_in(&w, ". 1:1(0) ack 1 win 0");
+	}
+	assert_in_range((w.now_us - start) / SECOND, 60, 240);
+	assert_int_equal(tw_stat(&w, TCP_STAT_timed_out), 1);
+	tw_end(&w);
+}
+
 // B-16: the update that opens the window is lost; the answer to a probe carries it.
 static void window_update_lost(void **state)
 {
@@ -351,6 +371,7 @@ int main(void)
 		cmocka_unit_test(zero_window_probes),
 		cmocka_unit_test(zero_window_for_an_hour),
 		cmocka_unit_test(unanswered_probes_give_up),
+		cmocka_unit_test(orphan_behind_zero_window),
 		cmocka_unit_test(window_update_lost),
 		cmocka_unit_test(window_closes_behind_data),
 		cmocka_unit_test(peer_shrinks_window),
