@@ -157,11 +157,14 @@ int app_topology(struct app *app)
 	rx_wanted = app->dispatch ? app->rx_lcore_count : app->worker_count;
 	if (!limits.spreads_flows)
 		rx_wanted = 1;
+	if (limits.queues_paired && rx_wanted < app->worker_count)
+		rx_wanted = app->worker_count;
 	if (limits.rx_queues_fixed)
 		rx_wanted = limits.rx_queue_max;
+	rx_wanted = RTE_MIN(rx_wanted, APP_QUEUES_MAX);
 	conf = (struct port_conf){
-		.rx_queue_count = (uint16_t)RTE_MIN(rx_wanted, APP_QUEUES_MAX),
-		.tx_queue_count = (uint16_t)app->worker_count,
+		.rx_queue_count = (uint16_t)rx_wanted,
+		.tx_queue_count = (uint16_t)(limits.queues_paired ? rx_wanted : app->worker_count),
 		.rx_descriptors = (uint16_t)app->cfg.port.rx_descriptors,
 		.tx_descriptors = (uint16_t)app->cfg.port.tx_descriptors,
 		.mtu = (uint16_t)app->cfg.port.mtu,

@@ -66,6 +66,7 @@ int port_limits(uint16_t port_id, struct port_limits *limits)
 		.spreads_flows = (info.flow_type_rss_offloads & PORT_RSS_HF) ||
 				 name_is_one_of(info.driver_name, spreading),
 		.rx_queues_fixed = name_is_one_of(info.driver_name, fixed),
+		.queues_paired = strcmp(info.driver_name, "net_tap") == 0,
 	};
 	// How many rings there are is for the other end of a memif to say, when it connects;
 	// packets on a queue without one would be lost. One there is always.

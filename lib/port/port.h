@@ -48,6 +48,7 @@ struct port_limits {
 	uint16_t tx_queue_max;
 	bool spreads_flows; // with more than one RX queue: a flow stays on its queue
 	bool rx_queues_fixed; // packets arrive on all rx_queue_max queues, whatever is configured
+	bool queues_paired; // as many RX as TX queues, or the device refuses
 };
 int port_limits(uint16_t port_id, struct port_limits *limits);
 
