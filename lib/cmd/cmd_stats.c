@@ -234,8 +234,13 @@ static void stats_items(const struct cmd *c, struct writer *w)
 	write_number(w, "items:1:", "mem_requested", u.bytes);
 	write_number(w, "items:1:", "evicted", sum_of(c, STORE_STATS_MODULE, "evictions"));
 	write_number(w, "items:1:", "outofmemory", sum_of(c, STORE_STATS_MODULE, "out_of_memory"));
+	write_number(w, "items:1:", "tailrepairs", 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		write_number(w, "items:1:", names[i], sum_of(c, STORE_STATS_MODULE, names[i]));
+	// No item is crawled for, or found locked.
+	write_number(w, "items:1:", "crawler_reclaimed", 0);
+	write_number(w, "items:1:", "crawler_items_checked", 0);
+	write_number(w, "items:1:", "lrutail_reflocked", 0);
 }
 
 // A segment is what memcached calls a page, and is handed out whole: one chunk.

@@ -87,8 +87,7 @@ struct conns {
 	uint64_t sweep_us;
 	bool draining;
 	uint8_t line[CONN_LINE_MAX]; // a command that lies in several mbufs, made contiguous
-	uint32_t
-		udp_payload_max; // reply bytes of a datagram: UDP_PAYLOAD_MAX, or what the MTU allows
+	uint32_t udp_payload_max; // of a reply datagram: UDP_PAYLOAD_MAX, or as the MTU allows
 	struct chunkq udp_out;
 	struct udp_job udp_job[NET_BURST_MAX];
 	struct udp_bucket udp_bucket[UDP_BUCKETS];

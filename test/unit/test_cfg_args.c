@@ -54,6 +54,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->server.steer, CFG_STEER_hash);
 	assert_int_equal(c->server.requests_per_event, 20);
 	assert_true(c->server.flush_all);
+	assert_true(c->server.dump);
 	assert_int_equal(c->memory.memory_mb, 64);
 	assert_int_equal(c->memory.item_size_max, 1 << 20);
 	assert_true(c->memory.evictions);
@@ -69,7 +70,7 @@ static void test_defaults(void **state)
 static void test_memcached_flags(void **state)
 {
 	struct cfg *c = good("-l192.0.2.10,192.0.2.11:11212 -p 11311 -c 2048 -m 128 -t2 -R 7 -I 2m "
-			     "-vvMC -F -U 11311 --udp-allow 192.0.2.0/24");
+			     "-vvMC -F -X -U 11311 --udp-allow 192.0.2.0/24");
 
 	assert_int_equal(c->server.listen.count, 2);
 	assert_int_equal(c->server.tcp_port, 11311);
@@ -83,6 +84,7 @@ static void test_memcached_flags(void **state)
 	assert_false(c->memory.evictions);
 	assert_false(c->memory.cas);
 	assert_false(c->server.flush_all);
+	assert_false(c->server.dump);
 	assert_int_equal(c->warnings.count, 0);
 
 	c = good("--listen=192.0.2.10 --port=11311 --memory-limit=128 --conn-limit 2048 "

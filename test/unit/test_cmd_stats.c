@@ -198,6 +198,7 @@ static void test_items_and_slabs(void **state)
 	assert_stat(s, "items:1:number", "2");
 	assert_stat(s, "items:1:evicted", "0");
 	assert_stat(s, "items:1:outofmemory", "0");
+	assert_stat(s, "items:1:crawler_items_checked", "0");
 	ask(s, "stats slabs\r\n");
 	assert_stat(s, "1:get_hits", "1");
 	assert_stat(s, "1:cmd_set", "2");

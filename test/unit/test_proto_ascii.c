@@ -360,6 +360,36 @@ static void test_flush_verbosity_bare(void **state)
 	CHECK_ROWS(rows);
 }
 
+static void test_lru_crawler(void **state)
+{
+	static const struct row rows[] = {
+		{"lru_crawler", "BAD ERROR"},
+		{"lru_crawler enable", "BAD ERROR failed to start lru crawler thread"},
+		{"lru_crawler enable foo", "BAD ERROR"},
+		{"lru_crawler disable", "lru_crawler disable"},
+		{"lru_crawler disable noreply", "BAD ERROR"},
+		{"lru_crawler crawl", "BAD ERROR"},
+		{"lru_crawler crawl all", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler crawl all noreply", "BAD ERROR"},
+		{"lru_crawler sleep", "BAD ERROR"},
+		{"lru_crawler sleep x", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep -1", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep noreply", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler sleep 1000000", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler sleep 1000001", "BAD CLIENT_ERROR sleep must be one second or less"},
+		{"lru_crawler tocrawl x", "BAD CLIENT_ERROR bad command line format"},
+		{"lru_crawler tocrawl 1000001", "BAD CLIENT_ERROR lru crawler disabled"},
+		{"lru_crawler metadump", "BAD ERROR"},
+		{"lru_crawler  metadump  all ", "lru_crawler metadump  all"},
+		{"lru_crawler metadump all noreply", "BAD ERROR"},
+		{"lru_crawler mgdump all", "BAD ERROR"},
+		{"lru_crawler foo", "BAD ERROR"},
+	};
+
+	(void)state;
+	CHECK_ROWS(rows);
+}
+
 static void test_admin_and_unknown(void **state)
 {
 	static const struct row rows[] = {
@@ -394,27 +424,6 @@ static void test_admin_and_unknown(void **state)
 		{"slabs reassign 1 2", "BAD CLIENT_ERROR slab reassignment disabled"},
 		{"slabs automove 1", "BAD ERROR"},
 		{"slabs automove 1 noreply", "BAD ERROR (noreply)"},
-		{"lru_crawler", "BAD ERROR"},
-		{"lru_crawler enable", "BAD ERROR failed to start lru crawler thread"},
-		{"lru_crawler enable foo", "BAD ERROR"},
-		{"lru_crawler disable", "lru_crawler disable"},
-		{"lru_crawler disable noreply", "BAD ERROR"},
-		{"lru_crawler crawl", "BAD ERROR"},
-		{"lru_crawler crawl all", "BAD CLIENT_ERROR lru crawler disabled"},
-		{"lru_crawler crawl all noreply", "BAD ERROR"},
-		{"lru_crawler sleep", "BAD ERROR"},
-		{"lru_crawler sleep x", "BAD CLIENT_ERROR bad command line format"},
-		{"lru_crawler sleep -1", "BAD CLIENT_ERROR bad command line format"},
-		{"lru_crawler sleep noreply", "BAD CLIENT_ERROR bad command line format"},
-		{"lru_crawler sleep 1000000", "BAD CLIENT_ERROR lru crawler disabled"},
-		{"lru_crawler sleep 1000001", "BAD CLIENT_ERROR sleep must be one second or less"},
-		{"lru_crawler tocrawl x", "BAD CLIENT_ERROR bad command line format"},
-		{"lru_crawler tocrawl 1000001", "BAD CLIENT_ERROR lru crawler disabled"},
-		{"lru_crawler metadump", "BAD ERROR"},
-		{"lru_crawler  metadump  all ", "lru_crawler metadump  all"},
-		{"lru_crawler metadump all noreply", "BAD ERROR"},
-		{"lru_crawler mgdump all", "BAD ERROR"},
-		{"lru_crawler foo", "BAD ERROR"},
 		{"extstore item_age 5", "BAD ERROR"},
 		{"refresh_certs", "BAD Error TLS not enabled"},
 		{"GET / HTTP/1.1", "CLOSE"},
@@ -689,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_delete_incr_touch),
 		cmocka_unit_test(test_flush_verbosity_bare),
+		cmocka_unit_test(test_lru_crawler),
 		cmocka_unit_test(test_admin_and_unknown),
 		cmocka_unit_test(test_nul_ends_the_line),
 		cmocka_unit_test(test_incomplete_line),
