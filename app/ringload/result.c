@@ -96,8 +96,15 @@ static void json_host(const struct run *run, struct json *j)
 	json_close(j, '}');
 }
 
-static void json_result(const struct run *run, const struct report *report, double search_pps,
-	unsigned trials, FILE *out)
+// What kept the next higher rate from passing.
+static const char *bound_by(const struct run *run, const struct found *found)
+{
+	if (found->rate_pps >= run->opt.rate_pps)
+		return "--rate";
+	return found->generator_bound ? "the generator" : "the server";
+}
+
+static void json_result(const struct run *run, const struct found *found, FILE *out)
 {
 	struct json j;
 
@@ -111,28 +118,31 @@ static void json_result(const struct run *run, const struct report *report, doub
 	json_settings(run, &j);
 	if (run->opt.find_max) {
 		json_open(&j, "search", '{');
-		json_f64(&j, "found_pps", search_pps);
-		json_u64(&j, "trials", trials);
+		json_f64(&j, "found_pps", found->rate_pps);
+		json_u64(&j, "trials", found->trials);
+		json_text(&j, "bound_by", bound_by(run, found));
 		json_f64(&j, "max_loss", run->opt.max_loss);
 		json_f64(&j, "max_p99_us", run->opt.max_p99_us);
 		json_close(&j, '}');
 	}
 	json_open(&j, "result", '{');
-	report_json(report, &j);
+	report_json(&found->report, &j);
 	json_close(&j, '}');
 	json_end(&j);
 }
 
-static void text_result(
-	const struct run *run, const struct report *report, double search_pps, const char *why)
+static void text_result(const struct run *run, const struct found *found, const char *why)
 {
+	const struct report *report = &found->report;
+
 	printf("%s, %s; %u keys of %s, values of %s bytes (mean %.0f); idle threads %s\n",
 		run->engine->what, run->device_text, run->opt.keys,
 		run->opt.trace_lines ? "a trace" : run->opt.key_size, run->opt.value_size,
 		run->w.values.mean, run->sleeps ? "sleep" : "spin");
 	report_text(report, stdout);
-	if (search_pps > 0)
-		printf("highest rate that passes: %.0f requests/s\n", search_pps);
+	if (run->opt.find_max)
+		printf("highest rate that passes: %.0f requests/s, after %u trials; bound by %s\n",
+			found->rate_pps, found->trials, bound_by(run, found));
 	if (why[0])
 		printf("NOT VALID: %s\n", why);
 	else if (tally_get(report->t, LOAD_STAT_blocked) + tally_get(report->t, LOAD_STAT_unsent))
@@ -140,10 +150,10 @@ static void text_result(
 		       "were never sent\n");
 }
 
-int result_write(
-	const struct run *run, const struct report *report, double search_pps, unsigned trials)
+int result_write(const struct run *run, const struct found *found)
 {
 	const struct options *o = &run->opt;
+	const struct report *report = &found->report;
 	int status = EXIT_SUCCESS;
 	char why[REPORT_WHY_SIZE];
 	bool valid = report_valid(report, why), to_stdout;
@@ -153,13 +163,13 @@ int result_write(
 		    (o->csv_file && strcmp(o->csv_file, "-") == 0) ||
 		    (o->hgrm_file && strcmp(o->hgrm_file, "-") == 0);
 	if (!to_stdout)
-		text_result(run, report, search_pps, why);
+		text_result(run, found, why);
 	else if (!valid)
 		fprintf(stderr, "ringload: not valid: %s\n", why);
 	if (o->json_file) {
 		if (!(f = open_result(o->json_file)))
 			return EXIT_FAILURE;
-		json_result(run, report, search_pps, trials, f);
+		json_result(run, found, f);
 		status |= close_result(f, o->json_file) ? EXIT_FAILURE : 0;
 	}
 	if (o->csv_file) {

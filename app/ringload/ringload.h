@@ -138,9 +138,17 @@ void phase_block_signals(void);
 // trials.c: fill, measure or search. Returns the exit status.
 int trials_run(struct run *run);
 
-// result.c: text on stdout, files as asked for. search_pps: result of --find-max, else 0.
-int result_write(
-	const struct run *run, const struct report *report, double search_pps, unsigned trials);
+// What a run, or a search, comes to.
+struct found {
+	struct report report; // of the last trial
+	double rate_pps; // the highest that passed; without a search 0
+	unsigned trials;
+	bool passed;
+	bool generator_bound; // the lowest rate that did not pass: by the generator's fault
+};
+
+// result.c: text on stdout, files as asked for. Returns the exit status.
+int result_write(const struct run *run, const struct found *found);
 
 // Told to all threads: the wait before the engine looks again, when nothing else is due.
 #define TURN_MAX_NS 5000000ULL

@@ -8,6 +8,7 @@
 #include "ringload.h"
 
 #define TRIAL_WARMUP_S 0.3
+#define TRIAL_TRIES 3 // of one that the generator spoiled
 
 static int failed(const char *what)
 {
@@ -97,43 +98,63 @@ static int measure(struct run *run)
 		.duration_s = run->opt.duration_s,
 	};
 	char err[RINGLOAD_ERR_SIZE];
-	struct report report;
+	struct found found = {0};
 
 	if (phase_run(run, &phase, err))
 		return failed(err);
-	report = phase_report(run, &phase);
-	return result_write(run, &report, 0, 0);
+	found.report = phase_report(run, &phase);
+	return result_write(run, &found);
 }
 
-static bool passes(const struct run *run, const struct report *r, const char **why)
+enum verdict { PASSES, SERVER_LIMIT, GENERATOR_LIMIT };
+
+static enum verdict judge(const struct run *run, const struct report *r, const char **why)
 {
 	double p99_us = (double)hist_percentile(&r->t->get, 99) / 1000;
 	char invalid[REPORT_WHY_SIZE];
 
 	*why = "passes";
-	if (!report_valid(r, invalid))
-		*why = "the generator is at its limit";
-	else if (report_loss(r) > run->opt.max_loss)
+	if (!report_valid(r, invalid)) {
+		*why = "the generator was late, or is at its limit";
+		return GENERATOR_LIMIT;
+	}
+	if (report_loss(r) > run->opt.max_loss) {
 		*why = "too much is lost";
-	else if (run->opt.max_p99_us > 0 && p99_us > run->opt.max_p99_us)
+		return SERVER_LIMIT;
+	}
+	if (run->opt.max_p99_us > 0 && p99_us > run->opt.max_p99_us) {
 		*why = "p99 is too high";
-	else
-		return true;
-	return false;
+		return SERVER_LIMIT;
+	}
+	return PASSES;
 }
 
-static int trial(struct run *run, const struct phase *phase, struct report *report, bool *passed)
+// A trial that the generator spoiled says nothing about the server: it is repeated.
+static int trial(struct run *run, const struct phase *phase, struct found *found)
 {
 	char err[RINGLOAD_ERR_SIZE];
-	const char *why;
+	enum verdict verdict = GENERATOR_LIMIT;
 
-	if (phase_run(run, phase, err))
-		return failed(err);
-	*report = phase_report(run, phase);
-	*passed = passes(run, report, &why);
-	fprintf(stderr, "%-8s %10.0f/s  loss %.6f  p99 %.1f us  %s\n", phase->name, phase->rate_pps,
-		report_loss(report), (double)hist_percentile(&report->t->get, 99) / 1000, why);
-	return run->interrupted ? failed("interrupted") : EXIT_SUCCESS;
+	for (unsigned i = 0; i < TRIAL_TRIES && verdict == GENERATOR_LIMIT; i++) {
+		const char *why;
+
+		if (phase_run(run, phase, err))
+			return failed(err);
+		if (run->interrupted)
+			return failed("interrupted");
+		found->report = phase_report(run, phase);
+		found->trials++;
+		verdict = judge(run, &found->report, &why);
+		fprintf(stderr, "%-8s %10.0f/s  loss %.6f  p99 %.1f us  %s\n", phase->name,
+			phase->rate_pps, report_loss(&found->report),
+			(double)hist_percentile(&found->report.t->get, 99) / 1000, why);
+	}
+	found->passed = verdict == PASSES;
+	if (found->passed)
+		found->rate_pps = phase->rate_pps;
+	else
+		found->generator_bound = verdict == GENERATOR_LIMIT;
+	return EXIT_SUCCESS;
 }
 
 // Bisection with short trials; then the rate it found for the whole duration, a little lower
@@ -142,33 +163,32 @@ static int find_max(struct run *run)
 {
 	struct phase phase = {
 		.name = "trial", .warmup_s = TRIAL_WARMUP_S, .duration_s = run->opt.trial_s};
-	unsigned trials = 0;
-	struct report report;
+	struct found found = {0};
 	struct search search;
-	bool passed = false;
 	double rate;
 
 	search_init(&search, run->opt.rate_min_pps, run->opt.rate_pps, run->opt.precision);
-	for (; (rate = search_next(&search)) > 0; trials++) {
+	while ((rate = search_next(&search)) > 0) {
 		phase.rate_pps = rate;
-		if (trial(run, &phase, &report, &passed))
+		if (trial(run, &phase, &found))
 			return EXIT_FAILURE;
-		search_verdict(&search, rate, passed);
+		search_verdict(&search, rate, found.passed);
 	}
 	phase.name = "confirm";
 	phase.warmup_s = run->opt.warmup_s;
 	phase.duration_s = run->opt.duration_s;
-	passed = false;
-	for (rate = search.low; rate >= run->opt.rate_min_pps && !passed; trials++) {
+	found.passed = false;
+	for (rate = search.low; rate >= run->opt.rate_min_pps && !found.passed;) {
 		phase.rate_pps = rate;
-		if (trial(run, &phase, &report, &passed))
+		if (trial(run, &phase, &found))
 			return EXIT_FAILURE;
-		if (!passed)
-			rate *= 1 - 2 * run->opt.precision;
+		rate *= 1 - 2 * run->opt.precision;
 	}
-	if (!passed)
-		return failed("no rate from --rate-min up passes");
-	return result_write(run, &report, rate, trials);
+	if (!found.passed)
+		return failed(found.generator_bound
+				      ? "no rate from --rate-min up passes: the generator is late"
+				      : "no rate from --rate-min up passes");
+	return result_write(run, &found);
 }
 
 int trials_run(struct run *run)
