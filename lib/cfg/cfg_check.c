@@ -47,7 +47,8 @@ static int check_memory(const struct cfg *cfg, char *err)
 
 	if (cfg->memory.item_size_max > bytes / 4)
 		return cfg_fail(err,
-			WHERE "item-size-max (%" PRIu64 ") is more than a quarter of memory-mb (%u)",
+			WHERE "item-size-max (%" PRIu64
+			      ") is more than a quarter of memory-mb (%u)",
 			cfg->memory.item_size_max, cfg->memory.memory_mb);
 	if (cfg->memory.hugepages == CFG_HUGEPAGES_require && has_eal_flag(cfg, "--no-huge"))
 		return cfg_fail(

@@ -13,7 +13,8 @@ struct wclient {
 	uint32_t ack; // next expected
 };
 
-// The worker of this process, with a 64 MiB store, UDP answered for everybody; trace_count as in worker_conf.
+// The worker of this process: a 64 MiB store, UDP answered for everybody; trace_count as in
+// worker_conf.
 struct worker *wclient_worker(uint64_t now_us, unsigned trace_count);
 // The end of it, with its store and counters.
 void wclient_worker_end(struct worker *w, uint64_t now_us);
