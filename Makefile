@@ -231,15 +231,16 @@ install: all ## install under DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/ringcached
 	install -m 755 $(B)/bin/ringcached $(DESTDIR)$(PREFIX)/sbin/ringcached
 	install -m 755 $(B)/bin/ringpcap $(DESTDIR)$(PREFIX)/bin/ringpcap
+	install -m 755 $(B)/bin/ringload $(DESTDIR)$(PREFIX)/bin/ringload
 	install -m 644 docs/man/ringcached.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 docs/man/ringcached.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 docs/man/ringpcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/ringpcap.1 docs/man/ringload.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 config/ringcached.conf LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/ringcached/
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/sbin/ringcached $(DESTDIR)$(PREFIX)/bin/ringpcap \
+	rm -f $(DESTDIR)$(PREFIX)/sbin/ringcached $(DESTDIR)$(PREFIX)/bin/ringpcap $(DESTDIR)$(PREFIX)/bin/ringload \
 		$(DESTDIR)$(PREFIX)/share/man/man8/ringcached.8 $(DESTDIR)$(PREFIX)/share/man/man5/ringcached.conf.5 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/ringpcap.1
+		$(DESTDIR)$(PREFIX)/share/man/man1/ringpcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/ringload.1
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ringcached
 
 clean: ## remove this variant's build folder
