@@ -2,6 +2,7 @@
 // store_check: every law that ties index, records, segments and counters together
 
 #include "store/publish.h"
+#include "store/sum.h"
 
 // What one pass over the index found; checked against the other structures.
 struct tally {
@@ -43,7 +44,8 @@ static void check_record_place(struct tally *t, const struct item *it)
 		return;
 	g = segment_of(t->s, off);
 	LAW(t, holds_records(g), "a linked record is in a segment in use");
-	LAW(t, !(item_bits(it) & ITEM_DEAD), "a linked record is not dead");
+	LAW(t, !(item_bits(it) & (ITEM_DEAD | ITEM_LEAVING)), "a linked record is not dead");
+	LAW(t, !t->s->sb || record_sum_is_right(t->s, it), "a linked record has the right sum");
 	LAW(t,
 		off + item_record_size(it) <=
 			segment_off(t->s, (uint32_t)(g - t->s->segment)) + g->used,

@@ -6,6 +6,8 @@
 
 #include "store/drain.h"
 
+#include "store/sum.h"
+
 #include "base/hotpath.h"
 
 uint64_t drain_hash(const struct store *s, const struct item *it)
@@ -48,14 +50,14 @@ static struct item *copy_alloc(struct store_ctx *ctx, uint32_t size)
 	return off ? item_at(ctx->s, off) : NULL;
 }
 
-// A copy of the record, dead until its atomics are taken over under the lock.
+// A copy of the record, dead until its atomics are taken over under the lock. Not summed.
 static struct item *record_copy(struct store_ctx *ctx, const struct item *it, uint32_t size)
 {
 	struct item *copy = copy_alloc(ctx, size);
 
 	if (!copy)
 		return NULL;
-	item_init(copy, it->data, it->klen, it->client_flags, it->vlen,
+	item_init(ctx->s, copy, it->data, it->klen, it->client_flags, it->vlen,
 		item_bits(it) & (ITEM_LARGE | ITEM_FRAGMENT));
 	copy->stamp = it->stamp;
 	memcpy(item_value(copy), item_value(it), it->vlen);
@@ -71,7 +73,7 @@ static void take_over(const struct job *j, struct item *copy, const struct item 
 	atomic_store_explicit(&copy->atime,
 		atomic_load_explicit(&((struct item *)it)->atime, memory_order_relaxed),
 		memory_order_relaxed);
-	atomic_store_explicit(&copy->bits, bits, memory_order_relaxed);
+	atomic_store_explicit(&copy->bits, bits, memory_order_release);
 }
 
 // Unlink the item if its slot still holds it. What was gone once stays gone: no touch
@@ -83,8 +85,10 @@ static void unlink_item(struct store_ctx *ctx, struct item *it, uint64_t hash)
 
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
-	if (slot)
+	if (slot) {
+		item_leaves(s, it);
 		atomic_store_explicit(slot, 0, memory_order_release);
+	}
 	bucket_unlock(s, hash);
 	if (slot)
 		item_kill(ctx, it, is_gone_now(s, it) ? DEATH_GONE : DEATH_EVICTED);
@@ -99,10 +103,12 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 
 	if (!copy)
 		return DRAIN_NO_ROOM;
+	record_sum(s, copy);
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
 	if (slot) {
 		take_over(j, copy, it, bits_after_move(j, item_bits(it)));
+		item_leaves(s, it);
 		atomic_store_explicit(slot, index_word(s, hash, copy), memory_order_release);
 	}
 	bucket_unlock(s, hash);
@@ -156,11 +162,15 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 		return DRAIN_NO_ROOM;
 	}
 	owner_set_fragment(new_owner, frag->client_flags, copy);
+	record_sum(s, copy);
+	record_sum(s, new_owner);
 	bucket_lock(s, hash);
 	same = atomic_load_explicit(pos->slot, memory_order_relaxed) == pos->word;
 	if (same) {
-		atomic_store_explicit(&copy->bits, ITEM_FRAGMENT, memory_order_relaxed);
+		atomic_store_explicit(
+			&copy->bits, ITEM_FRAGMENT | s->record_bits, memory_order_relaxed);
 		take_over(j, new_owner, owner, item_bits(owner));
+		item_leaves(s, owner);
 		atomic_store_explicit(
 			pos->slot, index_word(s, hash, new_owner), memory_order_release);
 	}

@@ -108,7 +108,7 @@ enum store_status store_touch(struct store_ctx *ctx, const uint8_t *key, size_t 
 		return STORE_OK;
 	}
 	if (c.old)
-		change_remove(&c);
+		change_remove(ctx, &c);
 	change_end(ctx, &c, hash, true);
 	return STORE_NOT_FOUND;
 }

@@ -6,6 +6,7 @@
 //   owner     key, then struct fragments: a value kept in fragments (ITEM_LARGE)
 //   fragment  a part of a value; found only through its owner (ITEM_FRAGMENT)
 //   pad       the unused end of an allocation buffer (klen 0, no ITEM_FRAGMENT)
+// In a store that is kept in a file all but pads end in a sum of the record (sum.h).
 //
 // Once published nothing of it changes but exptime, atime and bits.
 #pragma once
@@ -35,13 +36,16 @@ _Static_assert(sizeof(struct item) == 24, "the record header has no holes");
 #define ITEM_FETCHED 0x02 // was read at least once
 #define ITEM_LARGE 0x04
 #define ITEM_FRAGMENT 0x08
+#define ITEM_SUMMED 0x10 // ends in a sum of the record: the store is kept in a file
+#define ITEM_LEAVING 0x20 // about to leave the index: a crash from here on removes it too
 #define ITEM_FREQ_ONE 0x40 // two bits: hits since the last look of eviction, stops at 3
 #define ITEM_FREQ_MASK 0xc0
 #define ITEM_HOT (ITEM_FREQ_MASK | ITEM_FETCHED) // a further hit changes nothing
 
 #define ITEM_HEADER_LEN ((uint32_t)sizeof(struct item))
-// Whole fragment records are 32 KiB, so that four fill the smallest segment.
-#define FRAGMENT_PAYLOAD (32768 - ITEM_HEADER_LEN)
+#define SUM_LEN 4 // bytes of a record's sum, behind all else
+// Whole fragment records are 32 KiB at most, so that four fill the smallest segment.
+#define FRAGMENT_PAYLOAD (32768 - ITEM_HEADER_LEN - 2 * SUM_LEN)
 
 // What an owner keeps behind its key, unaligned: u32 bytes of the value, then per
 // fragment the i64 distance from the owner's record (0: not allocated). Distances
@@ -63,16 +67,14 @@ static inline uint32_t item_exptime(const struct item *it)
 	return atomic_load_explicit(&((struct item *)it)->exptime, memory_order_relaxed);
 }
 
-static inline bool item_is_pad(const struct item *it)
-{
-	return it->klen == 0 && !(item_bits(it) & ITEM_FRAGMENT);
-}
-
 static inline uint32_t item_record_size(const struct item *it)
 {
-	if (item_is_pad(it))
+	uint8_t bits = item_bits(it);
+
+	if (it->klen == 0 && !(bits & ITEM_FRAGMENT))
 		return it->client_flags;
-	return record_round(ITEM_HEADER_LEN + it->klen + it->vlen);
+	return record_round(
+		ITEM_HEADER_LEN + it->klen + it->vlen + (bits & ITEM_SUMMED ? SUM_LEN : 0));
 }
 
 static inline uint8_t *item_value(const struct item *it)

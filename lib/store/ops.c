@@ -3,6 +3,8 @@
 
 #include "store/publish.h"
 #include "store/reclaim.h"
+#include "store/restart.h"
+#include "store/sum.h"
 
 #include "base/hotpath.h"
 
@@ -17,7 +19,7 @@ enum store_status store_delete(
 
 	change_begin(ctx, &c, key, nkey, hash, &now_s);
 	if (c.old)
-		change_remove(&c);
+		change_remove(ctx, &c);
 	change_end(ctx, &c, hash, true);
 	return c.old && !c.old_gone ? STORE_OK : STORE_NOT_FOUND;
 }
@@ -96,15 +98,16 @@ static struct item *number_record(struct store_ctx *ctx, const struct item *old,
 
 	if (vlen < old->vlen - 2U)
 		vlen = old->vlen - 2U;
-	off = segment_alloc(ctx, CLASS_SMALL, record_round(ITEM_HEADER_LEN + old->klen + vlen + 2));
+	off = segment_alloc(ctx, CLASS_SMALL, record_size(ctx->s, old->klen, vlen + 2));
 	CHECK(off);
 	it = item_at(ctx->s, off);
-	item_init(it, old->data, old->klen, old->client_flags, (uint16_t)(vlen + 2),
+	item_init(ctx->s, it, old->data, old->klen, old->client_flags, (uint16_t)(vlen + 2),
 		item_bits(old) & ITEM_FETCHED);
 	memcpy(item_value(it), digits, n);
 	memset(item_value(it) + n, ' ', vlen - n);
 	memcpy(item_value(it) + vlen, "\r\n", 2);
 	atomic_store_explicit(&it->exptime, item_exptime(old), memory_order_relaxed);
+	record_sum_body(ctx->s, it);
 	return it;
 }
 
@@ -118,7 +121,7 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 	uint64_t v;
 
 	for (;;) {
-		if (!small_room(ctx, record_round(ITEM_HEADER_LEN + (uint32_t)nkey + room + 2))) {
+		if (!small_room(ctx, record_size(ctx->s, (uint32_t)nkey, room + 2))) {
 			stat_inc(CTX_STAT(ctx, out_of_memory));
 			return STORE_NO_MEMORY;
 		}
@@ -163,6 +166,10 @@ void flush_now(struct store *s)
 		if (n > max)
 			max = n;
 	}
+	// In the file first: who sees the flush done must never see it undone.
+	if (s->sb)
+		atomic_store_explicit(
+			&s->sb->live.flush_stamp, (max + 1) << 8, memory_order_release);
 	atomic_store_explicit(&s->flush_stamp, (max + 1) << 8, memory_order_release);
 	s->flush_at_s = 0;
 }
@@ -176,6 +183,8 @@ void store_flush(struct store_ctx *ctx, uint32_t at_s)
 		s->flush_at_s = at_s;
 	else
 		flush_now(s);
+	if (s->sb)
+		superblock_clock(s);
 	spin_unlock(&s->clock_lock);
 	reclaim_new_second(s);
 }

@@ -3,6 +3,8 @@
 
 #include "store/publish.h"
 
+#include "store/sum.h"
+
 #include "base/hotpath.h"
 
 #define STAMP_SECOND_SHIFT 24 // 16 M stores a second and ctx before it runs ahead
@@ -27,8 +29,8 @@ uint64_t stamp_next(struct store_ctx *ctx, uint64_t floor)
 	return n << 8 | ctx->idx;
 }
 
-void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client_flags,
-	uint16_t vlen, uint8_t bits)
+void item_init(const struct store *s, struct item *it, const uint8_t *key, size_t nkey,
+	uint32_t client_flags, uint16_t vlen, uint8_t bits)
 {
 	it->stamp = 0;
 	atomic_store_explicit(&it->exptime, 0, memory_order_relaxed);
@@ -36,7 +38,8 @@ void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client
 	it->client_flags = client_flags;
 	it->vlen = vlen;
 	it->klen = (uint8_t)nkey;
-	atomic_store_explicit(&it->bits, bits | ITEM_DEAD, memory_order_relaxed);
+	atomic_store_explicit(&it->bits, bits | s->record_bits | ITEM_DEAD, memory_order_relaxed);
+	record_sum_place(s, it);
 	if (nkey)
 		memcpy(it->data, key, nkey);
 }
@@ -78,9 +81,14 @@ bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, ui
 	atomic_store_explicit(&it->atime, clock_now(s), memory_order_relaxed);
 	if (bits & ITEM_LARGE)
 		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)
-			atomic_store_explicit(
-				&owner_fragment(it, i)->bits, ITEM_FRAGMENT, memory_order_relaxed);
-	atomic_store_explicit(&it->bits, bits, memory_order_relaxed);
+			atomic_store_explicit(&owner_fragment(it, i)->bits,
+				ITEM_FRAGMENT | s->record_bits, memory_order_relaxed);
+	record_sum_stamp(s, it);
+	atomic_store_explicit(&it->bits, bits, memory_order_release);
+	if (c->old)
+		item_leaves(s, c->old);
+	if (unlikely_(c->victim != NULL))
+		item_leaves(s, c->victim);
 	atomic_store_explicit(slot, index_word(s, hash, it), memory_order_release);
 	stat_inc(CTX_STAT(ctx, total_items));
 	stat_inc(CTX_STAT(ctx, items_added));
@@ -88,8 +96,9 @@ bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, ui
 	return true;
 }
 
-void change_remove(struct change *c)
+void change_remove(struct store_ctx *ctx, struct change *c)
 {
+	item_leaves(ctx->s, c->old);
 	atomic_store_explicit(c->pos.slot, 0, memory_order_release);
 }
 

@@ -29,7 +29,7 @@ void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, s
 bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, uint64_t hash);
 
 // Unlink old. Under the lock.
-void change_remove(struct change *c);
+void change_remove(struct store_ctx *ctx, struct change *c);
 
 // Release the lock, then account for what died: old if it was replaced or removed.
 void change_end(struct store_ctx *ctx, struct change *c, uint64_t hash, bool old_dies);
@@ -53,8 +53,8 @@ void item_settle(struct store_ctx *ctx, struct item *it);
 uint64_t item_total_size(const struct item *it);
 
 // Fill a fresh record's header and key. It is dead until published.
-void item_init(struct item *it, const uint8_t *key, size_t nkey, uint32_t client_flags,
-	uint16_t vlen, uint8_t bits);
+void item_init(const struct store *s, struct item *it, const uint8_t *key, size_t nkey,
+	uint32_t client_flags, uint16_t vlen, uint8_t bits);
 
 static inline void item_to_ref(const struct store *s, const struct item *it, struct store_ref *ref)
 {
@@ -71,6 +71,21 @@ static inline void item_to_ref(const struct store *s, const struct item *it, str
 	}
 	ref->vlen = it->vlen - 2U;
 	ref->value = item_value(it);
+}
+
+// Bytes of a record.
+static inline uint32_t record_size(const struct store *s, uint32_t nkey, uint32_t vlen)
+{
+	return record_round(ITEM_HEADER_LEN + nkey + vlen + (s->sb ? SUM_LEN : 0));
+}
+
+// The item is about to lose its slot, or to be replaced by a record that is complete. Under
+// the lock, before the slot store: the death of this process at any instruction leaves
+// in the file no record that a client could know to be gone.
+static inline void item_leaves(const struct store *s, struct item *it)
+{
+	if (unlikely_(s->sb != NULL))
+		atomic_fetch_or_explicit(&it->bits, ITEM_LEAVING, memory_order_release);
 }
 
 static inline void bucket_unlock(struct store *s, uint64_t hash)

@@ -3,6 +3,7 @@
 
 #include "store/publish.h"
 #include "store/reclaim.h"
+#include "store/sum.h"
 
 #include "base/hotpath.h"
 
@@ -71,13 +72,13 @@ static enum store_status put_begin_large(
 		stat_inc(CTX_STAT(ctx, pending_refused));
 		return STORE_NO_MEMORY;
 	}
-	it = record_alloc(ctx, record_round(ITEM_HEADER_LEN + put->nkey + len), true, may_reclaim);
+	it = record_alloc(ctx, record_size(s, put->nkey, len), true, may_reclaim);
 	if (!it) {
 		pending_sub(s, put->vlen);
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return STORE_NO_MEMORY;
 	}
-	item_init(it, put->key, put->nkey, put->client_flags, len, ITEM_LARGE);
+	item_init(s, it, put->key, put->nkey, put->client_flags, len, ITEM_LARGE);
 	memcpy(item_value(it), &put->vlen, sizeof(put->vlen));
 	memset(item_value(it) + FRAGMENTS_LEN(0), 0, (size_t)FRAGMENTS_LEN(n) - FRAGMENTS_LEN(0));
 	put->ref = offset_of(s, it);
@@ -99,13 +100,12 @@ static enum store_status put_begin(struct store_ctx *ctx, struct store_put *put,
 	put->frag_ref = 0;
 	if (unlikely_(vlen > STORE_FRAGMENT_LEN))
 		return put_begin_large(ctx, put, may_reclaim);
-	it = record_alloc(
-		ctx, record_round(ITEM_HEADER_LEN + (uint32_t)nkey + vlen + 2), false, may_reclaim);
+	it = record_alloc(ctx, record_size(ctx->s, (uint32_t)nkey, vlen + 2), false, may_reclaim);
 	if (unlikely_(!it)) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return STORE_NO_MEMORY;
 	}
-	item_init(it, key, nkey, client_flags, (uint16_t)(vlen + 2), 0);
+	item_init(ctx->s, it, key, nkey, client_flags, (uint16_t)(vlen + 2), 0);
 	put->ref = offset_of(ctx->s, it);
 	return STORE_OK;
 }
@@ -130,14 +130,17 @@ static struct item *fragment_alloc(
 	if (len > FRAGMENT_PAYLOAD)
 		len = FRAGMENT_PAYLOAD;
 	if (pending_may_grow(ctx->s))
-		frag = record_alloc(ctx, record_round(ITEM_HEADER_LEN + len), true, may_reclaim);
+		frag = record_alloc(ctx, record_size(ctx->s, 0, len), true, may_reclaim);
 	if (!frag) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return NULL;
 	}
-	item_init(frag, NULL, 0, i, (uint16_t)len, ITEM_FRAGMENT);
+	item_init(ctx->s, frag, NULL, 0, i, (uint16_t)len, ITEM_FRAGMENT);
 	frag->stamp = put->hash;
 	owner_set_fragment(put_item(ctx->s, put), i, frag);
+	// The one before is complete: summed one by one, no turn sums a whole large value.
+	if (i > 0)
+		record_sum(ctx->s, owner_fragment(put_item(ctx->s, put), i - 1));
 	return frag;
 }
 
@@ -187,6 +190,9 @@ static void put_finish_value(struct store *s, struct store_put *put)
 	CHECK(put->written == put->vlen);
 	if (!(item_bits(it) & ITEM_LARGE))
 		memcpy(item_value(it) + put->vlen, "\r\n", 2);
+	else
+		record_sum(s, owner_fragment(it, fragment_count(put->vlen) - 1));
+	record_sum_body(s, it);
 }
 
 // The record is an item now.

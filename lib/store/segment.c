@@ -4,6 +4,7 @@
 #include "store/segment.h"
 
 #include "store/index.h"
+#include "store/sum.h"
 
 #include <sched.h>
 
@@ -37,20 +38,37 @@ void spin_wait(spinlock_t *lock)
 	}
 }
 
-void segments_init(struct store *s)
+void segments_restore(struct store *s)
 {
+	uint32_t free_count = 0, index_segments = 0;
+
 	s->free_head = NO_SEGMENT;
 	s->fifo_head = s->fifo_tail = NO_SEGMENT;
 	s->limbo_head = s->limbo_tail = NO_SEGMENT;
 	for (unsigned c = 0; c < CLASS_COUNT; c++)
 		s->open[c] = NO_SEGMENT;
 	for (uint32_t i = s->segment_count; i-- > 0;) {
-		s->segment[i].next = s->free_head;
+		struct segment *g = &s->segment[i];
+		uint32_t state = atomic_load_explicit(&g->state, memory_order_relaxed);
+
+		index_segments += state == SEGMENT_INDEX;
+		if (state == SEGMENT_SEALED || state == SEGMENT_INDEX)
+			continue;
+		*g = (struct segment){
+			.state = SEGMENT_FREE, .next = s->free_head, .taken = g->taken};
 		s->free_head = i;
+		free_count++;
+		ASAN_POISON_MEMORY_REGION(s->base + segment_off(s, i), s->segment_size);
 	}
-	atomic_init(&s->free_count, s->segment_count);
-	ASAN_POISON_MEMORY_REGION(
-		s->base + s->segments_off, (size_t)s->segment_count << s->segment_shift);
+	atomic_init(&s->free_count, free_count);
+	atomic_init(&s->index_segments, index_segments);
+}
+
+void segments_init(struct store *s)
+{
+	for (uint32_t i = 0; i < s->segment_count; i++)
+		atomic_init(&s->segment[i].state, SEGMENT_FREE);
+	segments_restore(s);
 }
 
 void segments_fini(struct store *s)
@@ -61,7 +79,7 @@ void segments_fini(struct store *s)
 
 // ---- the pool, under its lock
 
-static void fifo_append(struct store *s, uint32_t idx)
+void fifo_append(struct store *s, uint32_t idx)
 {
 	struct segment *g = &s->segment[idx];
 
@@ -106,6 +124,7 @@ static uint32_t segment_take(struct store *s, enum segment_state state)
 	s->free_head = g->next;
 	atomic_fetch_sub_explicit(&s->free_count, 1, memory_order_relaxed);
 	g->used = 0;
+	g->taken++;
 	atomic_store_explicit(&g->exp_min, UINT32_MAX, memory_order_relaxed);
 	atomic_store_explicit(&g->exp_last, 0, memory_order_relaxed);
 	atomic_store_explicit(&g->stamp_max, 0, memory_order_relaxed);
@@ -241,20 +260,25 @@ static uint32_t tlab_next_len(const struct store *s, const struct tlab *t, uint3
 	return len < s->tlab_len_max ? len : s->tlab_len_max;
 }
 
+void pad_make(const struct store *s, struct item *pad, uint32_t size)
+{
+	pad->stamp = 0;
+	pad->client_flags = size;
+	pad->vlen = 0;
+	pad->klen = 0;
+	atomic_store_explicit(&pad->bits, ITEM_DEAD, memory_order_relaxed);
+	record_sum_place(s, pad);
+}
+
 // The unused end becomes a pad record, or goes back if it is the end of the segment.
 // Returns the bytes wasted.
 static uint32_t tlab_pad(struct store *s, struct segment *g, struct tlab *t)
 {
 	uint32_t rest = (uint32_t)(t->end - t->pos);
-	struct item *pad = item_at(s, t->pos);
 
 	if (rest == 0)
 		return 0;
-	pad->stamp = 0;
-	pad->client_flags = rest;
-	pad->vlen = 0;
-	pad->klen = 0;
-	atomic_store_explicit(&pad->bits, ITEM_DEAD, memory_order_relaxed);
+	pad_make(s, item_at(s, t->pos), rest);
 	spin_lock(&s->pool_lock);
 	if (segment_off(s, (uint32_t)(g - s->segment)) + g->used == t->end) {
 		g->used -= rest;
@@ -397,4 +421,24 @@ void limbo_poll(struct store *s)
 		segment_free(s, idx);
 	}
 	spin_unlock(&s->pool_lock);
+}
+
+void segments_seal(struct store *s)
+{
+	for (unsigned c = 0; c < CLASS_COUNT; c++) {
+		if (s->open[c] == NO_SEGMENT)
+			continue;
+		fifo_append(s, s->open[c]);
+		set_state(&s->segment[s->open[c]], SEGMENT_SEALED);
+		s->open[c] = NO_SEGMENT;
+	}
+	for (uint32_t i = 0; i < s->segment_count; i++) {
+		struct segment *g = &s->segment[i];
+
+		if (atomic_load_explicit(&g->state, memory_order_relaxed) == SEGMENT_DRAINING)
+			set_state(g, SEGMENT_SEALED);
+		// What an upload that nobody ends still holds is dead.
+		atomic_store_explicit(&g->holds, 0, memory_order_relaxed);
+		atomic_store_explicit(&g->pending, 0, memory_order_relaxed);
+	}
 }

@@ -13,6 +13,15 @@
 #define INDEX_SEGMENTS_SHARE 8 // at most one of so many becomes overflow buckets
 
 void segments_init(struct store *s);
+// size bytes that are no record.
+void pad_make(const struct store *s, struct item *pad, uint32_t size);
+// The pool from the states found in the headers: what is not sealed and not of the index is
+// free. The FIFO stays empty.
+void segments_restore(struct store *s);
+// Every segment that holds records is sealed, none is held. Only when all ctxs are gone.
+void segments_seal(struct store *s);
+// Under the pool lock, or alone: a sealed segment becomes the newest of the FIFO.
+void fifo_append(struct store *s, uint32_t idx);
 void segments_fini(struct store *s);
 
 // Offset of a new record of size bytes (a multiple of 8, at most a segment), or 0.

@@ -8,6 +8,7 @@
 
 #include "store/publish.h"
 #include "store/reclaim.h"
+#include "store/restart.h"
 
 #define HUGEPAGE_LEN (2ULL << 20)
 #define SEGMENTS_MIN 32
@@ -40,6 +41,8 @@ static const char *conf_error(const struct store_conf *conf)
 		return "the item size limit is above 128 MiB";
 	if (item > conf->mem_limit_bytes / 4)
 		return "the item size limit is above a quarter of the memory limit";
+	if (conf->keep && !conf->mem)
+		return "a store that is kept needs the memory of its file";
 	if (conf->ctx_count_max < 1 || conf->ctx_count_max > STORE_CTX_MAX)
 		return "the number of worker threads is not between 1 and 255";
 	return NULL;
@@ -53,7 +56,7 @@ static uint64_t pow2_floor(uint64_t n)
 // Where the parts begin. All but the segments come first.
 struct layout {
 	uint64_t bucket_count;
-	uint64_t ctx_off, epoch_off, segment_off, end_off, segments_off;
+	uint64_t bucket_off, segment_off, end_off, segments_off;
 	uint32_t segment_size, segment_count;
 };
 
@@ -65,7 +68,7 @@ static uint64_t align_up(uint64_t n, uint64_t to)
 static const char *layout_make(const struct store_conf *conf, struct layout *l)
 {
 	uint64_t mem = conf->mem_limit_bytes, buckets = pow2_floor(mem / BYTES_PER_BUCKET);
-	uint64_t size = pow2_floor(mem / 1024), off;
+	uint64_t size = pow2_floor(mem / 1024);
 
 	// With a given number of items: buckets three quarters full.
 	if (conf->hash_items)
@@ -78,20 +81,12 @@ static const char *layout_make(const struct store_conf *conf, struct layout *l)
 	l->segment_size = (uint32_t)size;
 	l->bucket_count = buckets;
 
-	off = buckets * sizeof(struct bucket);
-
-	l->ctx_off = align_up(off, _Alignof(struct store_ctx));
-	off = l->ctx_off + conf->ctx_count_max * sizeof(struct store_ctx);
-	l->epoch_off = off;
-	off += conf->ctx_count_max * sizeof(struct epoch_ctx);
-	l->segment_off = off;
-	off += mem / size * sizeof(struct segment);
-	l->end_off = off;
-	l->segments_off = align_up(off, size);
+	l->bucket_off = conf->keep ? SUPERBLOCK_LEN : 0;
+	l->segment_off = l->bucket_off + buckets * sizeof(struct bucket);
+	l->end_off = l->segment_off + mem / size * sizeof(struct segment);
+	l->segments_off = align_up(l->end_off, size);
 	if (l->segments_off + SEGMENTS_MIN * size > mem)
-		return conf->hash_items
-			       ? "the memory limit is too small for an index of so many items"
-			       : "the memory limit is too small for so many worker threads";
+		return "the memory limit is too small for an index of so many items";
 	l->segment_count = (uint32_t)((mem - l->segments_off) / size);
 	return NULL;
 }
@@ -119,10 +114,8 @@ static uint8_t *mem_map(uint64_t len)
 
 static void store_place(struct store *s, const struct layout *l)
 {
-	s->bucket = (struct bucket *)s->base;
+	s->bucket = (struct bucket *)(s->base + l->bucket_off);
 	s->bucket_mask = l->bucket_count - 1;
-
-	s->ctx = (struct store_ctx *)(s->base + l->ctx_off);
 	s->segment = (struct segment *)(s->base + l->segment_off);
 	s->segments_off = l->segments_off;
 	// What alignment leaves before the first segment are overflow buckets.
@@ -134,12 +127,37 @@ static void store_place(struct store *s, const struct layout *l)
 	s->segment_count = l->segment_count;
 	s->tlab_len_max = l->segment_size / 8 < TLAB_MAX ? l->segment_size / 8 : TLAB_MAX;
 	s->tlab_record_max = s->tlab_len_max / 4;
-	epoch_init(&s->epoch, (struct epoch_ctx *)(s->base + l->epoch_off), s->ctx_count);
-	segments_init(s);
-	reclaim_init(s);
 }
 
-struct store *store_create(const struct store_conf *conf, const char **err)
+static void *zeroed(size_t align, size_t len)
+{
+	void *p = aligned_alloc(align, len);
+
+	return p ? memset(p, 0, len) : NULL;
+}
+
+// The parts that are not in the memory of the items: pointers have no meaning in a file.
+static struct store *store_alloc(const struct store_conf *conf)
+{
+	struct store *s = zeroed(_Alignof(struct store), sizeof(*s));
+	unsigned n = conf->ctx_count_max;
+	struct epoch_ctx *epochs;
+
+	if (!s)
+		return NULL;
+	s->own_mem = !conf->mem;
+	s->mem_limit_bytes = conf->mem_limit_bytes;
+	s->base = conf->mem ? conf->mem : mem_map(conf->mem_limit_bytes);
+	s->ctx = zeroed(_Alignof(struct store_ctx), n * sizeof(*s->ctx));
+	epochs = zeroed(_Alignof(struct epoch_ctx), n * sizeof(*epochs));
+	epoch_init(&s->epoch, epochs, n);
+	if (s->base && s->ctx && epochs)
+		return s;
+	store_free(s);
+	return NULL;
+}
+
+struct store *store_make(const struct store_conf *conf, const char **err)
 {
 	struct layout l = {0};
 	struct store *s;
@@ -149,18 +167,11 @@ struct store *store_create(const struct store_conf *conf, const char **err)
 		*err = layout_make(conf, &l);
 	if (*err)
 		return NULL;
-	s = aligned_alloc(_Alignof(struct store), sizeof(*s));
-	if (s) {
-		memset(s, 0, sizeof(*s));
-		s->base = conf->mem ? conf->mem : mem_map(conf->mem_limit_bytes);
-	}
-	if (!s || !s->base) {
-		free(s);
+	s = store_alloc(conf);
+	if (!s) {
 		*err = "the memory could not be had from the system";
 		return NULL;
 	}
-	s->own_mem = !conf->mem;
-	s->mem_limit_bytes = conf->mem_limit_bytes;
 	s->item_size_max = conf->item_size_max ? conf->item_size_max : ITEM_SIZE_DEFAULT;
 	s->no_evictions = conf->no_evictions;
 	s->no_cas = conf->no_cas;
@@ -169,7 +180,33 @@ struct store *store_create(const struct store_conf *conf, const char **err)
 	s->start_s = conf->now_s;
 	atomic_init(&s->now_s, conf->now_s);
 	store_place(s, &l);
+	if (conf->keep) {
+		s->sb = (struct superblock *)s->base;
+		s->record_bits = ITEM_SUMMED;
+	}
 	return s;
+}
+
+struct store *store_create(const struct store_conf *conf, const char **err)
+{
+	struct store *s = store_make(conf, err);
+
+	if (!s)
+		return NULL;
+	segments_init(s);
+	reclaim_init(s);
+	if (s->sb)
+		superblock_create(s, conf);
+	return s;
+}
+
+void store_free(struct store *s)
+{
+	if (s->own_mem && s->base)
+		munmap(s->base, align_up(s->mem_limit_bytes, 4096));
+	free(s->epoch.ctx);
+	free(s->ctx);
+	free(s);
 }
 
 void store_destroy(struct store *s)
@@ -177,9 +214,7 @@ void store_destroy(struct store *s)
 	if (!s)
 		return;
 	segments_fini(s);
-	if (s->own_mem)
-		munmap(s->base, align_up(s->mem_limit_bytes, 4096));
-	free(s);
+	store_free(s);
 }
 
 struct store_ctx *store_ctx_create(struct store *s, unsigned idx)
@@ -199,7 +234,7 @@ void store_ctx_destroy(struct store_ctx *ctx)
 	ctx->s = NULL;
 }
 
-static void clock_advance(struct store *s, uint32_t now_s)
+void clock_advance(struct store *s, uint32_t now_s)
 {
 	spin_lock(&s->clock_lock);
 	if (now_s > clock_now(s)) {
@@ -207,6 +242,8 @@ static void clock_advance(struct store *s, uint32_t now_s)
 		if (s->flush_at_s && s->flush_at_s <= now_s)
 			flush_now(s);
 		atomic_store_explicit(&s->now_s, now_s, memory_order_release);
+		if (s->sb)
+			superblock_clock(s);
 		reclaim_new_second(s);
 	}
 	spin_unlock(&s->clock_lock);

@@ -23,6 +23,10 @@
 // Memory. All of it is taken by store_create: mem_limit_bytes covers segments,
 //   index and headers together. Nothing is allocated afterwards.
 //
+// Restart. With keep, mem is a shared mapping of a file (store/file.h) and all that matters
+//   is in it. store_seal at the end and store_attach at the next start bring every item
+//   back as it was; after a crash store_attach finds the items by their records.
+//
 // Limits. key 1..250 bytes; value up to item_size_max. Values above
 //   STORE_FRAGMENT_LEN are kept in fragments.
 #pragma once
@@ -56,11 +60,39 @@ struct store_conf {
 	// Memory of mem_limit_bytes (page aligned, zeroed, owned by the caller and
 	// outliving the store), or NULL: ordinary anonymous memory.
 	void *mem;
+	bool keep; // mem is the mapping of a file that outlives the process
+	// With keep: the same as long as the machine is not restarted. What a crash leaves
+	// is believed only within one run: then no store to memory is missing in the file.
+	uint8_t boot_id[16];
+	const char *build; // version of the program, for the next one's log
 };
 
 // NULL and *err = one clear sentence when the configuration cannot work.
 struct store *store_create(const struct store_conf *conf, const char **err);
 void store_destroy(struct store *s);
+
+// What store_attach found.
+struct store_found {
+	bool crashed; // not sealed: found record by record
+	uint64_t items;
+	uint64_t items_lost; // their value was not whole, or their index chain full
+	uint64_t bytes; // that were read to check them
+	char build[32]; // of the program that wrote them
+};
+
+// store_create with the items that an earlier store has left in mem. conf as for that one:
+// memory, hash_items; the hash key is taken from mem, all else may change. NULL and *why =
+// why not, to be said behind "starts empty: ": mem is damaged, or does not fit. Then mem
+// must be zeroed for store_create.
+struct store *store_attach(
+	const struct store_conf *conf, struct store_found *found, const char **why);
+
+// Do these bytes, the first of a file, begin as a kept store, as far as they go?
+bool store_is_kept(const void *head, size_t len);
+
+// With keep, when all ctxs are destroyed: make mem complete, with sums of all of it.
+// After it only store_destroy. Returns the bytes summed.
+uint64_t store_seal(struct store *s);
 
 // The part of one thread. idx < ctx_count_max, each once.
 struct store_ctx *store_ctx_create(struct store *s, unsigned idx);

@@ -67,7 +67,9 @@ struct segment {
 	_Atomic uint64_t stamp_max;
 	uint32_t used; // bytes given out; fixed once sealed and not held
 	uint32_t next, prev; // FIFO (both), free list and limbo (next)
+	uint32_t sum; // of its used part, while the store is sealed
 	uint64_t token; // grace period, in limbo
+	uint32_t taken; // how often it was free and got a use
 };
 
 // An allocation buffer: part of an open segment that one ctx fills alone. Offsets
@@ -101,11 +103,15 @@ struct job {
 };
 
 struct bucket;
+struct superblock;
 
 struct store {
 	// Fixed after store_create.
 	uint8_t *base;
 	struct bucket *bucket;
+	struct superblock *sb; // NULL: nothing is kept
+	uint32_t sum_seed;
+	uint8_t record_bits; // of all records but pads: ITEM_SUMMED or 0
 
 	struct segment *segment;
 	uint64_t bucket_mask;
@@ -170,6 +176,13 @@ struct store_ctx {
 };
 
 #define CTX_STAT(ctx, name) (&(ctx)->stats[STORE_STAT_##name])
+
+// A store without its segments and jobs set up; *err as store_create.
+struct store *store_make(const struct store_conf *conf, const char **err);
+void store_free(struct store *s);
+
+// The clock reads now_s, unless it does already.
+void clock_advance(struct store *s, uint32_t now_s);
 
 static inline struct item *item_at(const struct store *s, uint64_t off)
 {
