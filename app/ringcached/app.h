@@ -12,6 +12,7 @@
 #include "cfg/cfg.h"
 #include "port/port.h"
 #include "steer/steer.h"
+#include "store/file.h"
 #include "worker/worker.h"
 
 // What the version command says: clients compare it with features of memcached.
@@ -88,8 +89,10 @@ struct app {
 	uint64_t unix_us_at_zero;
 	struct stats *stats;
 	struct store *store;
-	void *store_mem;
+	void *store_mem; // hugepages of our own, or NULL
 	size_t store_mem_size;
+	struct store_file store_file; // with restart-file
+	const char *store_text; // what the items are in
 	struct rte_mempool *pool;
 	struct port port;
 	bool dispatch; // else rtc
@@ -118,7 +121,13 @@ int app_topology(struct app *app);
 // The plan as a few lines of log.
 void app_topology_log(const struct app *app);
 
-// build.c: store, pools, rings, steering, workers. 0 or -1.
+// items.c: the store, in hugepages, in ordinary memory, or in the restart file with what the
+// last server left there. 0 or -1.
+int app_store_open(struct app *app);
+// When all workers are gone: sealed, if there is a restart file.
+void app_store_close(struct app *app);
+
+// build.c: store, rings, steering, workers. 0 or -1.
 int app_build(struct app *app);
 void app_teardown(struct app *app);
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Store, rings, steering and workers, made from the configuration
+// Rings, steering and workers, made from the configuration
 
 #include <rte_malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -22,8 +21,6 @@ LOG_TYPE("build");
 #define CLOSED_RING_SIZE 4096
 #define MIB (1024ULL * 1024)
 
-#define HUGE_2MB (2 * MIB)
-
 static int fail(const char *what)
 {
 	fprintf(stderr, "ringcached: %s\n", what);
@@ -33,44 +30,6 @@ static int fail(const char *what)
 static int random_bytes(void *p, size_t n)
 {
 	return getrandom(p, n, 0) == (ssize_t)n ? 0 : fail("no random numbers from the kernel");
-}
-
-// Hugepages for the items where there are enough of them; else the store takes
-// ordinary pages itself.
-static void map_store_memory(struct app *app)
-{
-	size_t size = (app->cfg.memory.memory_mb * MIB + HUGE_2MB - 1) & ~(HUGE_2MB - 1);
-
-	if (app->cfg.memory.hugepages == CFG_HUGEPAGES_off)
-		return;
-	app->store_mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-	app->store_mem_size = size;
-	if (app->store_mem == MAP_FAILED)
-		app->store_mem = NULL;
-}
-
-static int build_store(struct app *app)
-{
-	struct store_conf conf = {
-		.mem_limit_bytes = app->cfg.memory.memory_mb * MIB,
-		.item_size_max = (uint32_t)app->cfg.memory.item_size_max,
-		.hash_items = app->cfg.memory.hash_items,
-		.no_evictions = !app->cfg.memory.evictions,
-		.no_cas = !app->cfg.memory.cas,
-		.ctx_count_max = app->worker_count,
-		.now_s = (uint32_t)(app->unix_us_at_zero / 1000000),
-	};
-	const char *err = NULL;
-
-	if (random_bytes(&conf.hash_key, sizeof(conf.hash_key)))
-		return -1;
-	map_store_memory(app);
-	if (!app->store_mem && app->cfg.memory.hugepages == CFG_HUGEPAGES_require)
-		return fail("hugepages=require: too few hugepages are free for memory-mb");
-	conf.mem = app->store_mem;
-	app->store = store_create(&conf, &err);
-	return app->store ? 0 : fail(err ? err : "no memory for the item store");
 }
 
 static void fill_net_conf(const struct app *app, struct net_conf *conf)
@@ -276,7 +235,7 @@ int app_build(struct app *app)
 	app->stats = stats_create();
 	if (!app->stats || stats_register(app->stats, &port_stats_set, 0, app->port.stat))
 		return fail("out of memory");
-	if (build_store(app) || app_settings(app) || build_workers(app) || build_tx_rings(app))
+	if (app_store_open(app) || app_settings(app) || build_workers(app) || build_tx_rings(app))
 		return -1;
 	return build_steering(app);
 }
@@ -291,9 +250,7 @@ void app_teardown(struct app *app)
 	for (unsigned i = 0; i < app->worker_count; i++)
 		worker_destroy(app->worker[i].worker, now_us);
 	steer_table_destroy(app->table);
-	store_destroy(app->store);
-	if (app->store_mem)
-		munmap(app->store_mem, app->store_mem_size);
+	app_store_close(app);
 	stats_destroy(app->stats);
 	free(app->settings);
 }

@@ -8,7 +8,7 @@
 #include "app.h"
 
 #define SETTINGS_MAX 48
-#define SETTING_SIZE 64
+#define SETTING_SIZE CFG_STRING_SIZE
 
 struct settings {
 	struct cmd_setting item[SETTINGS_MAX + 1];
@@ -33,6 +33,7 @@ __attribute__((format(printf, 3, 4))) static void set(
 int app_settings(struct app *app)
 {
 	const struct cfg *cfg = &app->cfg;
+	const char *file = cfg->memory.restart_file.s;
 	struct settings *s = calloc(1, sizeof(*s));
 	uint32_t a;
 
@@ -64,7 +65,9 @@ int app_settings(struct app *app)
 	set(s, "track_sizes", "yes");
 	set(s, "ringcached_mode", "%s", app->dispatch ? "dispatch" : "rtc");
 	set(s, "ringcached_device", "%s", app->port.name);
-	set(s, "ringcached_hugepages", "%s", app->store_mem ? "yes" : "no");
+	set(s, "memory_file", "%s", file[0] ? file : "(null)"); // as memcached says it
+	set(s, "ringcached_hugepages", "%s",
+		app->store_mem || app->store_file.is_hugetlbfs ? "yes" : "no");
 	app->settings = s->item;
 	return 0;
 }

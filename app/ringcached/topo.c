@@ -213,5 +213,5 @@ void app_topology_log(const struct app *app)
 		app->oversubscribed ? "they share the CPUs" : "each has its CPU",
 		app->worker[0].idle.may_sleep ? "sleep" : "spin");
 	LOG(INFO, "packet memory: %s; items: %u MiB in %s", app->memory_text,
-		app->cfg.memory.memory_mb, app->store_mem ? "hugepages" : "ordinary pages");
+		app->cfg.memory.memory_mb, app->store_text);
 }

@@ -74,6 +74,10 @@ struct cfg_strings {
 	char item[CFG_STRINGS_MAX][CFG_STRING_SIZE];
 };
 
+struct cfg_path {
+	char s[CFG_STRING_SIZE]; // "": none
+};
+
 #define CFG_T_U32 uint32_t
 #define CFG_T_COUNT uint32_t
 #define CFG_T_SIZE uint64_t
@@ -85,6 +89,7 @@ struct cfg_strings {
 #define CFG_T_LISTEN struct cfg_listen
 #define CFG_T_PREFIXES struct cfg_prefixes
 #define CFG_T_STRINGS struct cfg_strings
+#define CFG_T_PATH struct cfg_path
 
 // ---- the configuration
 

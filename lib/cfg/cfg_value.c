@@ -352,6 +352,22 @@ static void strings_print(FILE *out, const struct cfg_opt *opt, const void *fiel
 		fprintf(out, "%s%s", i ? ";" : "", l->item[i]);
 }
 
+static int path_parse(
+	const struct cfg_opt *opt, const char *text, void *field, char err[CFG_ERR_SIZE])
+{
+	struct cfg_path *path = field;
+
+	if (!cfg_copy(path->s, sizeof(path->s), text, strlen(text)))
+		return cfg_fail(err, "'%.40s...' is longer than %u bytes", text,
+			(unsigned)sizeof(path->s) - 1);
+	return 0;
+}
+
+static void path_print(FILE *out, const struct cfg_opt *opt, const void *field)
+{
+	fputs(((const struct cfg_path *)field)->s, out);
+}
+
 static const struct cfg_type cfg_type_U32 = {"N", NULL, false, u32_parse, u32_print};
 const struct cfg_type cfg_type_COUNT = {"N", NULL, false, u32_parse, u32_print};
 static const struct cfg_type cfg_type_SIZE = {"SIZE", NULL, false, size_parse, size_print};
@@ -362,6 +378,8 @@ static const struct cfg_type cfg_type_PREFIXES = {
 	"PREFIX,...", NULL, true, prefixes_parse, prefixes_print};
 static const struct cfg_type cfg_type_STRINGS = {
 	"DEVICE;...", NULL, true, strings_parse, strings_print};
+
+static const struct cfg_type cfg_type_PATH = {"PATH", NULL, false, path_parse, path_print};
 
 #define V(x) #x,
 #define ENUM_TYPE(TYPE) \

@@ -10,9 +10,9 @@
 #include "store/reclaim.h"
 #include "store/sum.h"
 
-// A clock that was set back so little waits for itself. More, and nobody can say what has
-// expired.
-#define CLOCK_BACK_MAX_S 60
+// A clock that is behind by so little waits for itself: that of a server that ran for months
+// on its cycle counter is some minutes off. More, and nobody can say what has expired.
+#define CLOCK_BACK_MAX_S 3600
 #define STAMP_SECOND_SHIFT (24 + 8)
 
 bool store_is_kept(const void *head, size_t len)
@@ -327,6 +327,7 @@ struct store *store_attach(
 	struct store *s = store_make(conf, why);
 
 	memset(found, 0, sizeof(*found));
+	found->bad_conf = !s;
 	if (!s)
 		return NULL;
 	*why = attach(s, conf, found);

@@ -73,6 +73,7 @@ void store_destroy(struct store *s);
 
 // What store_attach found.
 struct store_found {
+	bool bad_conf; // nothing was looked at: store_create would say the same
 	bool crashed; // not sealed: found record by record
 	uint64_t items;
 	uint64_t items_lost; // their value was not whole, or their index chain full

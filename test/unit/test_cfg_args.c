@@ -99,6 +99,11 @@ static void test_memcached_flags(void **state)
 	// More -v than there are levels.
 	assert_int_equal(good("-l 192.0.2.10 -vvvvvv")->server.verbosity, 3);
 	assert_int_equal(good("-l 192.0.2.1 -l 192.0.2.2")->server.listen.count, 2);
+	assert_string_equal(
+		good("-l 192.0.2.1 -e /dev/shm/x")->memory.restart_file.s, "/dev/shm/x");
+	assert_string_equal(
+		good("-l 192.0.2.1 --memory-file=/dev/shm/y")->memory.restart_file.s, "/dev/shm/y");
+	assert_string_equal(good("-l 192.0.2.1")->memory.restart_file.s, "");
 	// The last one counts.
 	assert_int_equal(good("-l 192.0.2.1 -t 2 --threads=3")->server.threads, 3);
 }

@@ -51,6 +51,7 @@ static void test_reads_every_kind(void **state)
 				 "flush-all = no\n"
 				 "[memory]\n"
 				 "item-size-max = 2m\n"
+				 "restart-file = /mnt/huge/a b;c\n"
 				 "[port]\n"
 				 "device = net_af_packet0,iface=veth1; 0000:01:00.0\n"
 				 "[udp]\n"
@@ -67,6 +68,7 @@ static void test_reads_every_kind(void **state)
 	assert_false(c.server.flush_all);
 	assert_int_equal(c.server.threads, 2);
 	assert_int_equal(c.memory.item_size_max, 2 << 20);
+	assert_string_equal(c.memory.restart_file.s, "/mnt/huge/a b;c");
 	assert_int_equal(c.port.device.count, 2);
 	assert_string_equal(c.port.device.item[0], "net_af_packet0,iface=veth1");
 	assert_string_equal(c.port.device.item[1], "0000:01:00.0");
@@ -231,6 +233,12 @@ static void test_limits(void **state)
 	assert_string_equal(err, "ringcached: x.conf:2: device: "
 				 "'dddddddddddddddddddddddddddddddddddddddd...' is longer than "
 				 "255 bytes");
+	strcpy(text, "[memory]\nrestart-file = ");
+	memset(text + strlen(text), 'd', 256);
+	text[24 + 256] = '\0';
+	assert_int_equal(load(&c, text, err), -1);
+	assert_non_null(strstr(err, "x.conf:2: restart-file: "));
+	assert_non_null(strstr(err, "is longer than 255 bytes"));
 	free(text);
 }
 

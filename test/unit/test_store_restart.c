@@ -488,8 +488,10 @@ static void test_settings_that_must_be_the_same(void **state)
 		conf = conf_of(8 * MIB);
 		conf.hash_items = 1000;
 		refused(conf, "another index size");
+		conf.hash_items = 1ULL << 32;
+		refused(conf, "too small for an index");
 		conf = conf_of(8 * MIB);
-		conf.now_s -= 61;
+		conf.now_s -= 3601;
 		refused(conf, "the clock has been set back");
 		conf = conf_of(8 * MIB);
 		conf.boot_id[0]++;
@@ -499,7 +501,7 @@ static void test_settings_that_must_be_the_same(void **state)
 		conf.ctx_count_max = 7;
 		conf.no_evictions = true;
 		conf.item_size_max = 4096;
-		conf.now_s -= 50;
+		conf.now_s -= 600;
 		if (crashes)
 			conf.boot_id[0]--;
 		must_open_old(&k, &f, &conf, &found);
