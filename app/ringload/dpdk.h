@@ -57,7 +57,8 @@ struct dpdk_io {
 struct dpdk_state {
 	struct dpdk_clock clock;
 	struct run *run;
-	bool eal_up, rings;
+	bool eal_up;
+	void *eal_args; // EAL keeps pointers into them
 	char runtime_dir[512]; // to be removed; "": not ours
 	struct rte_mempool *pool;
 	struct port port;

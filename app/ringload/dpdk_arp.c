@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 #include "dpdk.h"
 
-#define ARP_TRIES 30
-#define ARP_INTERVAL_US 100000
+#define ARP_TRIES 30u
+#define ARP_INTERVAL_US 100000u
 #define ARP_POLL_US 1000
 
 enum { ARP_OP = 6, ARP_SHA = 8, ARP_SPA = 14, ARP_THA = 18, ARP_TPA = 24 };

@@ -78,14 +78,14 @@ int dpdk_eal_init(struct dpdk_state *st, uint32_t mbufs, char err[RINGLOAD_ERR_S
 	for (int i = 0; i < o->eal_argc; i++)
 		eal_args_add(a, "%s", o->eal_argv[i]);
 	st->eal_args = a;
-	if (rte_eal_init(a->count, a->argv) < 0) {
+	st->eal_up = rte_eal_init(a->count, a->argv) >= 0;
+	if (own_prefix)
+		snprintf(st->runtime_dir, sizeof(st->runtime_dir), "%s", rte_eal_get_runtime_dir());
+	if (!st->eal_up) {
 		snprintf(err, RINGLOAD_ERR_SIZE, "EAL does not start: %s (its messages are above)",
 			rte_strerror(rte_errno));
 		return -1;
 	}
-	st->eal_up = true;
-	if (own_prefix)
-		snprintf(st->runtime_dir, sizeof(st->runtime_dir), "%s", rte_eal_get_runtime_dir());
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 #define DESCRIPTORS 1024
 #define RING_SIZE 8192
-#define LINK_TIMEOUT_MS 5000
+#define LINK_TIMEOUT_MS 5000u
 #define MBUF_CACHE 256
 
 static uint64_t dpdk_now_ns(const struct run *run)

@@ -168,16 +168,17 @@ static double real(int id, double min, double max)
 static uint32_t address(int id, uint16_t *port)
 {
 	char addr[INET_ADDRSTRLEN] = "";
-	size_t n = strcspn(optarg, ":");
+	const char *text = optarg;
+	size_t n = strcspn(text, ":");
 	struct in_addr in;
 
 	if (n < sizeof(addr)) {
-		memcpy(addr, optarg, n);
+		memcpy(addr, text, n);
 		addr[n] = '\0';
 	}
-	if (inet_pton(AF_INET, addr, &in) != 1 || in.s_addr == 0 || (optarg[n] && !port))
-		usage_error("--%s '%s': not an IPv4 address", option_name(id), optarg);
-	if (optarg[n]) {
+	if (inet_pton(AF_INET, addr, &in) != 1 || in.s_addr == 0 || (text[n] && !port))
+		usage_error("--%s '%s': not an IPv4 address", option_name(id), text);
+	if (port && text[n]) {
 		optarg += n + 1;
 		*port = (uint16_t)number(id, 1, 65535);
 	}

@@ -23,44 +23,39 @@ enum engine_kind { ENGINE_DPDK_UDP, ENGINE_KERNEL_UDP, ENGINE_KERNEL_TCP };
 enum idle_mode { IDLE_AUTO, IDLE_SPIN, IDLE_SLEEP };
 
 struct options {
+	uint64_t seed;
 	enum engine_kind engine;
 	unsigned threads;
-	uint64_t seed;
 	// Where to
-	uint32_t server_addr, client_addr, gateway_addr; // 0: not given
-	uint16_t server_port;
-	bool has_server_mac;
-	uint8_t server_mac[6];
 	const char *device;
-	uint16_t mtu;
-	uint16_t src_port, src_port_count;
-	uint32_t connections, pipeline, reconnect;
-	bool hugepages;
-	enum idle_mode idle;
-	int eal_argc;
 	char **eal_argv;
+	int eal_argc;
+	uint32_t server_addr, client_addr, gateway_addr; // 0: not given
+	uint32_t connections, pipeline, reconnect;
+	uint16_t server_port, mtu, src_port, src_port_count;
+	enum idle_mode idle;
+	uint8_t server_mac[6];
+	bool has_server_mac;
+	bool hugepages;
 	// How much
 	double rate_pps; // 0: closed loop
-	bool poisson;
-	uint32_t outstanding;
 	double warmup_s, duration_s;
 	double timeout_ms;
 	double late_us; // 0: by idle mode
+	uint32_t outstanding;
 	// What
 	uint32_t keys;
 	const char *key_size, *value_size;
-	uint32_t value_max; // 0: what fits
-	double get_part, set_part;
-	unsigned multiget;
-	struct dist_conf dist;
 	const char *trace_lines, *trace_ids;
-	bool preload, verify, allow_missing;
+	double get_part, set_part;
+	struct dist_conf dist;
+	uint32_t value_max; // 0: what fits
+	unsigned multiget;
 	// Search
-	bool find_max;
 	double max_p99_us, max_loss, rate_min_pps, trial_s, precision;
 	// Results
 	const char *json_file, *csv_file, *hgrm_file;
-	bool quiet;
+	bool poisson, preload, verify, allow_missing, find_max, quiet;
 };
 
 struct run;

@@ -7,7 +7,7 @@
 #include "load/workload.h"
 
 // Failures in a row after which the server is given up.
-#define PRELOAD_FAILURES_MAX 2000
+#define PRELOAD_FAILURES_MAX 2000u
 
 struct preload {
 	uint32_t first, step, count; // the share: count keys

@@ -32,6 +32,15 @@ void fake_destroy(struct fakecache *f)
 	free(f);
 }
 
+static uint8_t *grown(uint8_t *p, size_t size)
+{
+	uint8_t *q = realloc(p, size);
+
+	if (!q)
+		abort();
+	return q;
+}
+
 static int find(const struct fakecache *f, const char *key)
 {
 	for (unsigned i = 0; i < f->item_count; i++)
@@ -69,8 +78,9 @@ static size_t answer_get(struct fakecache *f, char *line, enum fake_fate fate, u
 {
 	size_t n = 0, size = 4096;
 	uint8_t *p = malloc(size);
-	char *save = NULL, *key = strtok_r(line, " ", &save);
+	char *save = NULL, *key;
 
+	strtok_r(line, " ", &save); // "get"
 	while ((key = strtok_r(NULL, " ", &save))) {
 		int i = find(f, key);
 
@@ -80,7 +90,7 @@ static size_t answer_get(struct fakecache *f, char *line, enum fake_fate fate, u
 			i = (i + 1) % (int)f->item_count;
 		if (size - n < f->item[i].len + 512) {
 			size = n + f->item[i].len + 4096;
-			p = realloc(p, size);
+			p = grown(p, size);
 		}
 		n += (size_t)snprintf((char *)p + n, size - n, "VALUE %s %u %u\r\n", f->item[i].key,
 			f->item[i].flags, f->item[i].len);
@@ -116,7 +126,7 @@ size_t fake_answer(
 	else
 		n = answer_get(f, line, fate, out);
 	if (fate == FAKE_TRAILING) {
-		*out = realloc(*out, n + 5);
+		*out = grown(*out, n + 5);
 		memcpy(*out + n, "END\r\n", 5);
 		n += 5;
 	}

@@ -189,7 +189,8 @@ static void search_finds_the_limit(void **state)
 {
 	unsigned trials;
 
-	for (double limit = 1000; limit < 1e6; limit *= 1.37) {
+	for (unsigned i = 0; i < 22; i++) {
+		double limit = 1000 * pow(1.37, i);
 		double found = find(limit, 1000, 1e6, &trials);
 
 		assert_true(found <= limit && found >= limit * 0.985);

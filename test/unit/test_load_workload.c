@@ -63,7 +63,7 @@ static void sizes_of_other_kinds(void **state)
 	char err[LOAD_ERR_SIZE];
 
 	assert_int_equal(sizes_parse(&sizes, "lognormal:230:1.1", 0, 1000000, err), 0);
-	near(sizes.step[SIZES_STEPS / 2], 230, 1);
+	near(sizes.step[(unsigned)(0.5 * SIZES_STEPS)], 230, 1);
 	near(sizes.step[(unsigned)(0.841345 * SIZES_STEPS)], 230 * exp(1.1), 2);
 	near(sizes.mean, 230 * exp(1.1 * 1.1 / 2), 8);
 	assert_int_equal(sizes_parse(&sizes, "10-19", 0, 1000, err), 0);
