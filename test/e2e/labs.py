@@ -9,6 +9,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "lab"
+RUN = pathlib.Path("/run/ringcached-lab")
 HOST = "192.0.2.10"
 CLIENT = "192.0.2.1"
 PORT = 11211
@@ -42,7 +43,7 @@ class Lab:
             "LAB_QUEUES": str(queues),
             **env,
         }
-        self.state = pathlib.Path("/run/ringcached-lab") / name
+        self.state = RUN / name
         self.client_ns = pathlib.Path("/run/netns") / f"rc-{name}-c"
         self.server_ns = pathlib.Path("/run/netns") / f"rc-{name}-s"
 

@@ -89,11 +89,15 @@ class Context:
                 out += [f"--udp-allow={TRUSTED}", f"--udp-trust={TRUSTED}"]
         return out
 
+    def prefix(self):
+        """What the names of all labs of this run begin with."""
+        return f"e2e-{os.getpid()}-"
+
     def new_lab(self, suffix, options=None, server=None, **env):
         server = server or self.server
         if options is None:
             options = self.options(server)
-        return labs.Lab(f"e2e-{os.getpid()}-{suffix}", server, self.pmd, options,
+        return labs.Lab(f"{self.prefix()}{suffix}", server, self.pmd, options,
                         self.queues() if server == "ringcached" else 1, **env)
 
     @contextlib.contextmanager
