@@ -79,6 +79,10 @@ class Lab:
         """The server's exit status after a signal."""
         return self.script("stop", signal, check=False, timeout=60).returncode
 
+    def start(self):
+        """The server again, after its end."""
+        self.script("start")
+
     def alive(self):
         return self.script("status", check=False).returncode == 0
 

@@ -2,6 +2,7 @@
 """Start, stop, crash, labs side by side."""
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -138,6 +139,104 @@ def side_by_side(ctx):
         nothing_left(one.lab)
         with two.tcp() as conn:
             equal(conn.get(b"who"), b"second", "after the other lab is gone")
+
+
+def keep_and_look(ctx, path, options=()):
+    """Items of all kinds through a stop and a crash."""
+    large = pattern(900_000)
+    lab = ctx.new_lab("r", ctx.options("ringcached") + [f"--restart-file={path}", *options])
+    with lab:
+        with ctx.at(lab).tcp(timeout=10) as conn:
+            equal(conn.ask(b"set plain 7 0 5\r\nvalue\r\n"), b"STORED\r\n")
+            equal(conn.ask(b"set short 0 2 1\r\nx\r\n"), b"STORED\r\n")
+            equal(conn.ask(b"set long 1 1000 0\r\n\r\n"), b"STORED\r\n")
+            equal(conn.set(b"large", large), b"STORED\r\n")
+            equal(conn.set(b"gone", b"1"), b"STORED\r\n")
+            equal(conn.ask(b"delete gone\r\n"), b"DELETED\r\n")
+            equal(conn.set(b"n", b"9"), b"STORED\r\n")
+            equal(conn.ask(b"incr n 1\r\n"), b"10\r\n")
+            for i in range(5000):
+                conn.send(b"set k%d 0 0 6 noreply\r\n%06d\r\n" % (i, i))
+            conn.send(b"gets plain\r\n")
+            plain = conn.line()
+            true(plain.startswith(b"VALUE plain 7 5 "), f"gets: {plain}")
+            equal(conn.exactly(12), b"value\r\nEND\r\n")
+        time.sleep(2.1)
+        for signal_name, status, text in (
+                ("TERM", 0, " items are back"), ("KILL", 137, "did not end in order")):
+            equal(lab.stop(signal_name), status, f"exit status after SIG{signal_name}")
+            lab.start()
+            true(text in lab.log(), f"no '{text}' in\n{lab.log()}")
+            with ctx.at(lab).tcp(timeout=10) as conn:
+                conn.send(b"gets plain\r\n")
+                equal(conn.line(), plain, "flags and CAS")
+                equal(conn.exactly(12), b"value\r\nEND\r\n")
+                true(conn.get(b"large") == large, "the large value")
+                equal(conn.get(b"long"), b"")
+                equal(conn.get(b"n"), b"10")
+                equal(conn.get(b"gone"), None, "a deleted item")
+                equal(conn.get(b"short"), None, "an expired item")
+                for i in range(0, 5000, 97):
+                    equal(conn.get(b"k%d" % i), b"%06d" % i)
+                cas = plain.split()[4]
+                equal(conn.ask(b"cas plain 7 0 5 %d\r\nother\r\n" % (int(cas) + 1)),
+                      b"EXISTS\r\n")
+    nothing_left(lab)
+
+
+@test("life: a restart keeps the items, in a file on tmpfs", only="ringcached", quick=True)
+def restart_tmpfs(ctx):
+    path = f"/dev/shm/{ctx.prefix()}items"
+    try:
+        keep_and_look(ctx, path)
+    finally:
+        pathlib.Path(path).unlink(missing_ok=True)
+
+
+@test("life: a restart keeps the items, in hugepages", only="ringcached")
+def restart_hugepages(ctx):
+    with ctx.other("r") as other:
+        huge = other.lab.state / "huge"
+        if not os.path.ismount(huge):
+            print("         no hugepages here", flush=True)
+            return
+    keep_and_look(ctx, huge / "items", ["--hugepages=require"])
+
+
+@test("life: a damaged restart file is one line and an empty start", only="ringcached")
+def restart_damaged(ctx):
+    path = pathlib.Path(f"/dev/shm/{ctx.prefix()}items")
+    lab = ctx.new_lab("r", ctx.options("ringcached") + ["-e", str(path)])
+    try:
+        with lab:
+            here = ctx.at(lab)
+            for where, text in ((20, "another layout"), (5000, "is damaged"), (None, "it has ")):
+                with here.tcp() as conn:
+                    equal(conn.set(b"a", b"1"), b"STORED\r\n")
+                equal(lab.stop(), 0, "exit status")
+                with open(path, "r+b") as file:
+                    if where is None:
+                        file.truncate(1 << 20)
+                    else:
+                        file.seek(where)
+                        byte = file.read(1)[0]
+                        file.seek(where)
+                        file.write(bytes([byte ^ 4]))
+                lab.start()
+                lines = [line for line in lab.log(100).splitlines() if "starts empty" in line]
+                true(len(lines) == 1 and text in lines[0], f"{text}: {lab.log()}")
+                with here.tcp() as conn:
+                    equal(conn.get(b"a"), None)
+            # A second server must not touch it.
+            second = ctx.new_lab("t", ctx.options("ringcached") + ["-e", str(path)])
+            done = second.script("up", "--", *second.options, check=False)
+            equal(done.returncode, 1, "status")
+            true("is in use by another server" in done.stdout, done.stdout)
+            nothing_left(second)
+            here.still_serves()
+    finally:
+        path.unlink(missing_ok=True)
+    nothing_left(lab)
 
 
 @test("life: a lab with the name of one that is up is refused")
