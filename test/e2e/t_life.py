@@ -233,6 +233,8 @@ def restart_damaged(ctx):
             equal(done.returncode, 1, "status")
             true("is in use by another server" in done.stdout, done.stdout)
             nothing_left(second)
+            done = lab.script("start", check=False)
+            equal((done.returncode, "runs already" in done.stdout), (1, True), "lab start")
             here.still_serves()
     finally:
         path.unlink(missing_ok=True)
