@@ -98,17 +98,16 @@ static void conn_open(struct conns *cs, struct conn *c, struct tcb *tcb)
 		.queued = c->queued,
 		.next = c->next,
 	};
-	conn_face_open(cs, c);
 	CONN_COUNT(cs, curr_connections);
 	CONN_COUNT(cs, total_connections);
-	if (open_count < cs->conf.max_connections) {
-		conn_set_state(c, CONN_NEW_CMD);
+	conn_set_state(c, open_count < cs->conf.max_connections ? CONN_NEW_CMD : CONN_CLOSING);
+	// With its state: the first command may come in the same burst, and ask who is there.
+	conn_face_open(cs, c);
+	if (c->state == CONN_NEW_CMD)
 		return;
-	}
 	CONN_COUNT(cs, rejected_connections);
 	cmd_reply_line(tcp_send_queue(tcb), "ERROR Too many open connections", false);
 	CONN_ADD(cs, bytes_written, tcp_send_queue(tcb)->len);
-	conn_set_state(c, CONN_CLOSING);
 }
 
 void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_us)
