@@ -184,7 +184,7 @@ def keep_and_look(ctx, path, options=()):
     nothing_left(lab)
 
 
-@test("life: a restart keeps the items, in a file on tmpfs", only="ringcached", quick=True)
+@test("life: a restart keeps the items, in a file on tmpfs", only="ringcached")
 def restart_tmpfs(ctx):
     path = f"/dev/shm/{ctx.prefix()}items"
     try:
