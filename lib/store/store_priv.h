@@ -110,8 +110,6 @@ struct store {
 	uint8_t *base;
 	struct bucket *bucket;
 	struct superblock *sb; // NULL: nothing is kept
-	uint32_t sum_seed;
-	uint8_t record_bits; // of all records but pads: ITEM_SUMMED or 0
 
 	struct segment *segment;
 	uint64_t bucket_mask;
@@ -126,6 +124,8 @@ struct store {
 	uint32_t start_s;
 	uint32_t job_count;
 	uint32_t target_base;
+	uint32_t sum_seed;
+	uint8_t record_bits; // of all records but pads: ITEM_SUMMED or 0
 	bool no_evictions;
 	bool no_cas;
 	bool own_mem;

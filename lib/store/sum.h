@@ -76,6 +76,8 @@ static inline void record_sum(const struct store *s, struct item *it)
 
 static inline bool record_sum_is_right(const struct store *s, const struct item *it)
 {
-	return memcmp(record_sum_at(it),
-		       &(uint32_t){crc32c_u64(record_sum_body_(s, it), it->stamp)}, SUM_LEN) == 0;
+	uint32_t sum;
+
+	memcpy(&sum, record_sum_at(it), SUM_LEN);
+	return sum == crc32c_u64(record_sum_body_(s, it), it->stamp);
 }

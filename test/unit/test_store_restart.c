@@ -74,6 +74,7 @@ static void must_open_old(
 {
 	const char *why = NULL;
 
+	memset(found, 0, sizeof(*found));
 	if (!open_old(k, f, conf, found, &why))
 		fail_msg("starts empty: %s", why);
 	assert_true(kit_check(k));
