@@ -132,6 +132,22 @@ static void operate(struct world *w, struct rng *r, unsigned i, uint32_t v)
 	}
 }
 
+// What chance may have left out: a piece of a large value moves, with its owner.
+static void move_piece(struct world *w, uint32_t v)
+{
+	char key[8];
+	uint64_t hash = kit_hash(&w->k, key_of(key, 0));
+	struct index_pos pos;
+	struct item *it;
+
+	atomic_store(&w->note->key, 0);
+	atomic_store(&w->note->begun, v);
+	set(&w->k, key, hash, v, vlen_of(0, v));
+	it = index_find(w->k.s, (const uint8_t *)key, 4, hash, &pos);
+	move_record(&w->k, owner_fragment(it, 1));
+	CHECK(index_find(w->k.s, (const uint8_t *)key, 4, hash, &pos) != it);
+}
+
 static void child(struct world *w)
 {
 	struct rng r;
@@ -143,6 +159,7 @@ static void child(struct world *w)
 	raise(SIGSTOP);
 	for (uint32_t v = 1; v <= OPS; v++)
 		operate(w, &r, rng_below(&r, KEYS), v);
+	move_piece(w, OPS + 1);
 	_exit(0);
 }
 
