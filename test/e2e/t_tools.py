@@ -125,7 +125,8 @@ def fields(ctx):
             true(abs(int(read[name]) - want) <= 3, f"{name} is {read[name]}, not about {want}")
 
 
-@test("metadump: 20,000 keys while others are written, each once")
+# memcached's crawler misses a key that moves from one of its LRU lists to another in the meantime.
+@test("metadump: 20,000 keys while others are written, each once", only="ringcached")
 def changing(ctx):
     still = fill(ctx, 20_000, "still")
     stop = threading.Event()
