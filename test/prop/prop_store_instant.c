@@ -235,7 +235,7 @@ static bool has_changed(struct world *w)
 
 static bool step(struct world *w, pid_t pid)
 {
-	int status;
+	int status = 0; // set by waitpid whenever it is read; clang cannot see that
 
 	if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid)
 		broken(w, 0, "ptrace failed");
