@@ -50,7 +50,7 @@ $(foreach m,$(MODULES),$(foreach u,$(USES_$(m)),$(if $(filter $(m),$(call closur
 # ---- tools and flags
 
 CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
-AR := ar
+AR := gcc-ar
 
 ifneq ($(filter-out help deps clean distclean format run test,$(or $(MAKECMDGOALS),all)),)
 PKGS_MISSING := $(shell for p in libdpdk libpcap cmocka; do pkg-config --exists $$p || echo $$p; done)
@@ -65,7 +65,7 @@ PCAP_LIBS := -lpcap
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
-OPT_release := -O3 -g -DNDEBUG
+OPT_release := -O3 -g -DNDEBUG -flto=auto
 OPT_debug := -O1 -g
 OPT_asan := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize=alignment -fno-sanitize-recover=all
