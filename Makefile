@@ -65,7 +65,7 @@ PCAP_LIBS := -lpcap
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
-OPT_release := -O3 -g -DNDEBUG -flto=auto
+OPT_release := -O3 -g -DNDEBUG -flto=auto -ffat-lto-objects
 OPT_debug := -O1 -g
 OPT_asan := -O1 -g -fsanitize=address -fno-omit-frame-pointer
 OPT_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize=alignment -fno-sanitize-recover=all
