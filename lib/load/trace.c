@@ -141,7 +141,7 @@ int keyspace_read_lines(struct keyspace *k, const char *path, uint32_t **trace, 
 {
 	struct seen s = {.mask = 1023};
 	uint64_t lines;
-	size_t size;
+	size_t size = 0;
 	int rc;
 
 	*k = (struct keyspace){0};
