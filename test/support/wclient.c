@@ -18,10 +18,17 @@ static struct stats *stats;
 
 struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
 {
-	struct store_conf sc = {.mem_limit_bytes = 64 << 20,
+	return wclient_worker_mem(now_us, trace_count, NULL, 64 << 20);
+}
+
+struct worker *wclient_worker_mem(
+	uint64_t now_us, unsigned trace_count, void *mem, uint64_t mem_bytes)
+{
+	struct store_conf sc = {.mem_limit_bytes = mem_bytes,
 		.item_size_max = 1 << 20,
-		.ctx_count_max = 1,
-		.now_s = 1000};
+		.ctx_count_max = 2,
+		.now_s = 1000,
+		.mem = mem};
 	struct worker_conf c = {.trace_count = trace_count};
 	struct worker *w;
 	const char *err;
@@ -59,6 +66,11 @@ struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
 	w = worker_create(&c, now_us);
 	CHECK(w);
 	return w;
+}
+
+struct store *wclient_store(void)
+{
+	return store;
 }
 
 void wclient_worker_end(struct worker *w, uint64_t now_us)

@@ -16,6 +16,11 @@ struct wclient {
 // The worker of this process: a 64 MiB store, UDP answered for everybody; trace_count as in
 // worker_conf.
 struct worker *wclient_worker(uint64_t now_us, unsigned trace_count);
+// With a store of this size in mem, or in memory of its own (NULL).
+struct worker *wclient_worker_mem(
+	uint64_t now_us, unsigned trace_count, void *mem, uint64_t mem_bytes);
+// Its store: context number 1 is free, to fill it without packets.
+struct store *wclient_store(void);
 // The end of it, with its store and counters.
 void wclient_worker_end(struct worker *w, uint64_t now_us);
 

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Cycles of the packet path with stores of 10^3 to 10^7 items, uniform and Zipf 0.99, and of evicting sets
+// support: eal frame wclient
+//
+// As bench_worker_path, with keys drawn from all items: 16-byte keys, 32-byte values, each GET
+// must hit. The items are put straight into the store, in memory with transparent hugepages.
+// The ranks of the Zipf distribution are spread over the key space.
+
+#include <math.h>
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "support/eal.h"
+#include "support/wclient.h"
+
+#define BURST 32
+#define BURSTS 400 // per sample
+#define SAMPLES 21
+#define ITEMS_MAX 10000000u
+#define VALUE_LEN 32
+#define SET_LEN 100
+
+// Ranks by Gray's method (SIGMOD 1994), which needs the sum of all weights once.
+struct zipf {
+	uint32_t count;
+	double theta, zeta, alpha, eta;
+};
+
+static struct worker *w;
+static struct wclient client[BURST];
+static uint64_t now_us = 1000000;
+static struct rng rng;
+
+static void zipf_init(struct zipf *z, uint32_t count)
+{
+	*z = (struct zipf){.count = count, .theta = 0.99, .alpha = 1 / (1 - 0.99)};
+	for (uint32_t i = 1; i <= count; i++)
+		z->zeta += pow(i, -z->theta);
+	z->eta = (1 - pow(2.0 / count, 1 - z->theta)) / (1 - (1 + pow(0.5, z->theta)) / z->zeta);
+}
+
+static uint32_t zipf_next(const struct zipf *z)
+{
+	double u = (double)(rng_next(&rng) >> 11) * 0x1p-53, uz = u * z->zeta;
+	uint64_t rank;
+
+	if (uz < 1)
+		rank = 0;
+	else if (uz < 1 + pow(0.5, z->theta))
+		rank = 1;
+	else
+		rank = (uint64_t)(z->count * pow(z->eta * u - z->eta + 1, z->alpha));
+	if (rank >= z->count)
+		rank = z->count - 1;
+	// 2654435761 is prime and no divisor of any count here: a bijection.
+	return (uint32_t)(rank * 2654435761u % z->count);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
+
+// Cycles of one burst for each packet, freeing what was sent included; out: the answers' lengths.
+static double run_burst(struct rte_mbuf **m, unsigned n, uint32_t *len_min)
+{
+	struct rte_mbuf *out[2 * BURST];
+	unsigned sent;
+	uint64_t tsc = rte_rdtsc();
+
+	worker_input(w, m, n, now_us);
+	worker_poll(w, now_us);
+	sent = worker_take_tx(w, out, 2 * BURST);
+	tsc = rte_rdtsc() - tsc;
+	CHECK(sent == n);
+	*len_min = UINT32_MAX;
+	for (unsigned i = 0; i < sent; i++) {
+		uint32_t len = out[i]->pkt_len;
+
+		if (rte_pktmbuf_mtod(out[i], uint8_t *)[23] == 6)
+			len = wclient_input(client, BURST, out[i]);
+		*len_min = len < *len_min ? len : *len_min;
+	}
+	tsc -= rte_rdtsc();
+	rte_pktmbuf_free_bulk(out, sent);
+	tsc += rte_rdtsc();
+	now_us += 10;
+	return (double)tsc / n;
+}
+
+static void fill(uint32_t items)
+{
+	struct store *s = wclient_store();
+	struct store_ctx *ctx = store_ctx_create(s, 1);
+	struct store_usage u;
+	uint8_t *room;
+	size_t len;
+
+	CHECK(ctx);
+	worker_offline(w);
+	for (uint32_t i = 0; i < items; i++) {
+		struct store_put put;
+		char key[32];
+		int n = sprintf(key, "key-%012u", i);
+		uint64_t hash = store_hash(s, (uint8_t *)key, (size_t)n);
+
+		CHECK(store_put_begin(ctx, &put, (uint8_t *)key, (size_t)n, hash, 0, VALUE_LEN) ==
+			STORE_OK);
+		while (store_put_room(ctx, &put, &room, &len)) {
+			memset(room, '0' + (int)(i % 10), len);
+			store_put_wrote(&put, len);
+		}
+		CHECK(store_put_commit(ctx, &put, STORE_SET, 0, 0) == STORE_OK);
+		if (i % 16 == 0)
+			store_tick(ctx, 1000);
+	}
+	store_usage(s, &u);
+	CHECK(u.curr_items == items); // nothing evicted
+	store_ctx_destroy(ctx);
+	worker_online(w);
+}
+
+static void bench_get(const char *name, uint32_t items, bool zipf)
+{
+	struct rte_mbuf *m[BURST];
+	double sample[SAMPLES], burst[BURSTS];
+	struct zipf z;
+	uint32_t len;
+
+	if (zipf)
+		zipf_init(&z, items);
+	for (unsigned s = 0; s < SAMPLES; s++) {
+		for (unsigned b = 0; b < BURSTS; b++) {
+			for (unsigned i = 0; i < BURST; i++) {
+				char text[64];
+
+				sprintf(text, "get key-%012u\r\n",
+					zipf ? zipf_next(&z) : rng_below(&rng, items));
+				m[i] = wclient_udp((uint16_t)(40000 + i), text);
+			}
+			burst[b] = run_burst(m, BURST, &len);
+			CHECK(len > 42 + 8 + VALUE_LEN);
+		}
+		sample[s] = median(burst, BURSTS);
+	}
+	printf("worker.udp_get.%s.cycles %.0f cycles\n", name, median(sample, SAMPLES));
+}
+
+static void connect_clients(void)
+{
+	uint32_t len;
+
+	for (unsigned i = 0; i < BURST; i++) {
+		struct rte_mbuf *m, *out[2];
+
+		client[i] = (struct wclient){.port = (uint16_t)(20000 + i), .seq = 1000 * i};
+		m = wclient_tcp(&client[i], WCLIENT_SYN, NULL, 0);
+		run_burst(&m, 1, &len);
+		m = wclient_tcp(&client[i], WCLIENT_ACK, NULL, 0);
+		worker_input(w, &m, 1, now_us);
+		worker_poll(w, now_us);
+		CHECK(worker_take_tx(w, out, 2) == 0);
+	}
+}
+
+// New keys all the time in a store that is full: each set costs an older item its place.
+static void bench_set(void)
+{
+	struct rte_mbuf *m[BURST];
+	double sample[SAMPLES], burst[BURSTS];
+	uint32_t next = 0, len;
+	struct store_usage u;
+
+	connect_clients();
+	for (unsigned s = 0; s < SAMPLES + 10; s++) {
+		unsigned bursts = s < 10 ? 3000 : BURSTS; // fill 64 MiB first
+
+		for (unsigned b = 0; b < bursts; b++) {
+			for (unsigned i = 0; i < BURST; i++) {
+				char text[256];
+				int n = sprintf(text, "set new-%012u 0 0 %u\r\n%0*u\r\n", next,
+					SET_LEN, SET_LEN, next);
+
+				next++;
+				m[i] = wclient_tcp(&client[i], WCLIENT_PSH_ACK, text, (size_t)n);
+			}
+			burst[b % BURSTS] = run_burst(m, BURST, &len);
+			CHECK(len == strlen("STORED\r\n"));
+		}
+		if (s >= 10)
+			sample[s - 10] = median(burst, BURSTS);
+	}
+	store_usage(wclient_store(), &u);
+	CHECK(u.curr_items < next); // it did evict
+	printf("worker.set_evict.cycles %.0f cycles\n", median(sample, SAMPLES));
+}
+
+// A worker with a store of this size, items in it.
+static void open_worker(void *mem, uint64_t mem_bytes, uint32_t items)
+{
+	w = wclient_worker_mem(now_us, 0, mem, mem_bytes);
+	if (items > 0)
+		fill(items);
+}
+
+int main(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t items;
+	} step[] = {{"1k", 1000}, {"10k", 10000}, {"100k", 100000}, {"1m", 1000000},
+		{"10m", ITEMS_MAX}};
+
+	eal_once();
+	rng_init(&rng, 1);
+	for (unsigned i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
+		uint64_t bytes = ((64ULL << 20) + step[i].items * 160ULL) & ~((2ULL << 20) - 1);
+		void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		struct store_usage u;
+		char name[32];
+
+		CHECK(mem != MAP_FAILED);
+		madvise(mem, bytes, MADV_HUGEPAGE);
+		open_worker(mem, bytes, step[i].items);
+		sprintf(name, "%s_uniform", step[i].name);
+		bench_get(name, step[i].items, false);
+		sprintf(name, "%s_zipf", step[i].name);
+		bench_get(name, step[i].items, true);
+		store_usage(wclient_store(), &u);
+		if (step[i].items == ITEMS_MAX)
+			printf("memory.item_overhead.bytes %.1f bytes\n",
+				(double)(u.bytes + u.index_bytes) / (double)u.curr_items -
+					(16 + VALUE_LEN));
+		wclient_worker_end(w, now_us);
+		munmap(mem, bytes);
+	}
+	open_worker(NULL, 64 << 20, 0);
+	bench_set();
+	wclient_worker_end(w, now_us);
+	return 0;
+}
