@@ -114,7 +114,8 @@ void report_text(const struct report *r, FILE *out)
 		LOAD_STAT_duplicates, LOAD_STAT_late_replies, LOAD_STAT_strays,
 		LOAD_STAT_bad_datagrams, LOAD_STAT_no_assembly, LOAD_STAT_late_sends,
 		LOAD_STAT_tx_full, LOAD_STAT_blocked, LOAD_STAT_unsent, LOAD_STAT_connects,
-		LOAD_STAT_connect_errors, LOAD_STAT_disconnects};
+		LOAD_STAT_connect_errors, LOAD_STAT_disconnects, LOAD_STAT_retransmits,
+		LOAD_STAT_out_of_order};
 	const struct tally *t = r->t;
 
 	fprintf(out, "measured %.2f s: ", r->seconds);
