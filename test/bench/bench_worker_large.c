@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Cycles of the packet path with stores of 10^3 to 10^7 items, uniform and Zipf 0.99, and of evicting sets
+// Cycles of the packet path over large stores: GETs among up to 10 million items, evicting sets
 // support: eal frame wclient
 //
 // As bench_worker_path, with keys drawn from all items: 16-byte keys, 32-byte values, each GET
