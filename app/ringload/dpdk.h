@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Engine dpdk-udp: what its files share
+// Engines dpdk-udp and dpdk-tcp: what their files share
 //
 // engine_dpdk.c opens the device and hands out queues; dpdk_eal.c makes EAL's arguments;
 // dpdk_arp.c finds the server and answers for the client's address; dpdk_frame.c writes and reads
-// frames; dpdk_loop.c is the loop of a generator lcore.
+// frames; dpdk_rx.c receives and sleeps; dpdk_loop.c is the loop of a generator lcore over UDP;
+// dpdk_tcp.c has the connections of one, dpdk_tcp_loop.c its loop.
 #pragma once
 
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "load/stream.h"
+#include "load/tcpc.h"
 #include "load/udp.h"
 #include "net/hdr.h"
 #include "port/port.h"
@@ -17,6 +20,7 @@
 #define DPDK_BURST 32
 #define DPDK_QUEUES_MAX 128
 #define DPDK_HEAD_LEN (HDR_ETH_LEN + HDR_IP4_LEN + HDR_UDP_LEN)
+#define DPDK_IP_END (HDR_ETH_LEN + HDR_IP4_LEN)
 
 // The TSC as nanoseconds since start.
 struct dpdk_clock {
@@ -33,11 +37,32 @@ static inline uint64_t dpdk_clock_ns(const struct dpdk_clock *c)
 
 struct dpdk_state;
 
+struct dpdk_conn {
+	struct tcpc tcp;
+	struct stream stream;
+	uint32_t served; // requests since it was opened
+	bool reopen;
+	bool dirty; // in the list of those that may have something to send
+	uint64_t since_ns; // opening or closing since; closed: open again at
+};
+
+// The connections of a generator lcore; the number of one is that of its source port.
+struct dpdk_tcp {
+	struct tcpc_conf conf;
+	uint32_t conn_count, next_conn, in_flight, connecting;
+	uint32_t dirty_count, scan_at;
+	uint64_t scan_ns;
+	bool hanging_up; // open no more
+	struct dpdk_conn *conn;
+	uint32_t *dirty;
+};
+
 // A generator lcore.
 struct dpdk_io {
 	struct dpdk_state *st;
 	struct gen_thread *t;
-	struct udp_client *client;
+	struct udp_client *client; // one of these two
+	struct dpdk_tcp *tcp;
 	unsigned lcore_id;
 	uint16_t tx_queue;
 	unsigned rx_queue_count;
@@ -79,6 +104,8 @@ bool dpdk_arp_answer(const struct dpdk_state *st, struct rte_mbuf *m, const stru
 void dpdk_frame_init(struct dpdk_io *io);
 // Finish a request whose payload of len bytes is in place behind the head.
 void dpdk_frame_finish(struct dpdk_io *io, struct rte_mbuf *m, uint16_t src_port, uint32_t len);
+// Finish a TCP segment of len bytes, header and payload, in place at DPDK_IP_END.
+void dpdk_frame_finish_tcp(struct dpdk_io *io, struct rte_mbuf *m, uint32_t len);
 // Where a request's payload goes.
 static inline uint8_t *dpdk_frame_payload(struct rte_mbuf *m)
 {
@@ -87,10 +114,36 @@ static inline uint8_t *dpdk_frame_payload(struct rte_mbuf *m)
 enum dpdk_frame {
 	DPDK_FRAME_OTHER, // not for us
 	DPDK_FRAME_ARP,
-	DPDK_FRAME_REPLY, // a datagram of the server for one of our source ports
+	DPDK_FRAME_REPLY, // of the server, for one of our source ports
 	DPDK_FRAME_BAD_CKSUM, // the same, damaged
 };
 enum dpdk_frame dpdk_frame_parse(const struct dpdk_state *st, struct rte_mbuf *m, struct hdr *h);
 
 // dpdk_loop.c: the body of a generator lcore; a struct dpdk_io.
 int dpdk_loop(void *arg);
+
+// dpdk_rx.c: what has come, on all queues of this lcore. Returns how many frames.
+unsigned dpdk_receive(struct dpdk_io *io);
+// Nothing came and nothing was due.
+void dpdk_idle(struct dpdk_io *io, uint64_t now_ns, uint32_t in_flight);
+void dpdk_udp_input(
+	struct dpdk_io *io, uint16_t port, const uint8_t *udp, uint16_t len, uint64_t now_ns);
+
+// dpdk_tcp.c: 0 or -1 for want of memory.
+int dpdk_tcp_create(struct dpdk_io *io);
+void dpdk_tcp_destroy(struct dpdk_tcp *t);
+void dpdk_tcp_input(
+	struct dpdk_io *io, uint16_t port, const uint8_t *p, uint16_t len, uint64_t now_ns);
+// A request was added, a timer ended: there may be something to send.
+void dpdk_tcp_dirty(struct dpdk_tcp *t, struct dpdk_conn *c);
+// Timers, opening, timeouts of the connections whose turn it is: all within some milliseconds.
+void dpdk_tcp_scan(struct dpdk_io *io, uint64_t now_ns);
+// Build and hand to the device what can be sent. Returns how many segments.
+unsigned dpdk_tcp_flush(struct dpdk_io *io, uint64_t now_ns);
+
+// dpdk_tcp_loop.c: the body of a generator lcore; a struct dpdk_io.
+int dpdk_tcp_loop(void *arg);
+// By the main lcore: one connection that must come up, so that a wrong address is told at once.
+int dpdk_tcp_probe(struct dpdk_io *io, char err[RINGLOAD_ERR_SIZE]);
+// By the main lcore, after the generators' end: close all in order, or reset them.
+void dpdk_tcp_hang_up(struct dpdk_io *io);

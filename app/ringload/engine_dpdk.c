@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Engine dpdk-udp: opens the device, hands out lcores, queues and source ports
+// Engines dpdk-udp and dpdk-tcp: opens the device, hands out lcores, queues and source ports
 
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -99,6 +99,7 @@ static int open_thread(struct dpdk_state *st, unsigned i, uint16_t port_first, c
 {
 	const struct options *o = &st->run->opt;
 	struct dpdk_io *io = &st->io[i];
+	// Only dpdk-udp makes a client of it; dpdk-tcp has a source port for each connection.
 	struct udp_client_conf conf = {
 		.port_count = (uint16_t)run_share(o->src_port_count, i, o->threads),
 		.timeout_ns = (uint64_t)(o->timeout_ms * 1e6),
@@ -114,12 +115,15 @@ static int open_thread(struct dpdk_state *st, unsigned i, uint16_t port_first, c
 	io->tx_queue = (uint16_t)i;
 	io->port_first = port_first;
 	io->port_count = conf.port_count;
-	io->client = udp_client_create(&conf, &io->t->gen);
+	if (o->engine == ENGINE_DPDK_TCP && dpdk_tcp_create(io))
+		return fail(err, "no memory for so many connections");
+	if (o->engine == ENGINE_DPDK_UDP)
+		io->client = udp_client_create(&conf, &io->t->gen);
 	if (o->threads > 1) {
 		snprintf(name, sizeof(name), "reply-%u", i);
 		io->ring = rte_ring_create(name, RING_SIZE, (int)rte_socket_id(), RING_F_SC_DEQ);
 	}
-	if (!io->client || (o->threads > 1 && !io->ring))
+	if ((!io->client && !io->tcp) || (o->threads > 1 && !io->ring))
 		return fail(err, "no memory for a generator");
 	dpdk_frame_init(io);
 	return 0;
@@ -158,6 +162,8 @@ static int dpdk_open(struct run *run, char err[RINGLOAD_ERR_SIZE])
 	}
 	snprintf(run->device_text, sizeof(run->device_text), "DPDK port %s (%s), %u RX queues",
 		st->port.name, st->port.driver, st->port.rx_queue_count);
+	if (run->opt.engine == ENGINE_DPDK_TCP)
+		return dpdk_tcp_probe(&st->io[0], err);
 	return 0;
 }
 
@@ -165,8 +171,10 @@ static int dpdk_launch(struct run *run, char err[RINGLOAD_ERR_SIZE])
 {
 	struct dpdk_state *st = run->engine_state;
 
+	lcore_function_t *body = run->opt.engine == ENGINE_DPDK_TCP ? dpdk_tcp_loop : dpdk_loop;
+
 	for (unsigned i = 0; i < run->opt.threads; i++) {
-		if (rte_eal_remote_launch(dpdk_loop, &st->io[i], st->io[i].lcore_id)) {
+		if (rte_eal_remote_launch(body, &st->io[i], st->io[i].lcore_id)) {
 			atomic_store(&run->stop, true);
 			rte_eal_mp_wait_lcore();
 			return fail(err, "an lcore does not start");
@@ -186,6 +194,9 @@ static void dpdk_close(struct run *run)
 
 	if (!st)
 		return;
+	for (unsigned i = 0; i < run->opt.threads; i++)
+		if (st->io[i].tcp)
+			dpdk_tcp_hang_up(&st->io[i]);
 	port_close(&st->port);
 	for (unsigned i = 0; i < run->opt.threads; i++) {
 		struct rte_mbuf *m;
@@ -195,6 +206,7 @@ static void dpdk_close(struct run *run)
 			rte_pktmbuf_free(m);
 		rte_ring_free(st->io[i].ring);
 		udp_client_destroy(st->io[i].client);
+		dpdk_tcp_destroy(st->io[i].tcp);
 	}
 	rte_mempool_free(st->pool);
 	dpdk_eal_cleanup(st);
@@ -204,6 +216,16 @@ static void dpdk_close(struct run *run)
 const struct engine engine_dpdk_udp = {
 	.name = "dpdk-udp",
 	.what = "UDP on DPDK",
+	.open = dpdk_open,
+	.now_ns = dpdk_now_ns,
+	.launch = dpdk_launch,
+	.join = dpdk_join,
+	.close = dpdk_close,
+};
+
+const struct engine engine_dpdk_tcp = {
+	.name = "dpdk-tcp",
+	.what = "TCP on DPDK",
 	.open = dpdk_open,
 	.now_ns = dpdk_now_ns,
 	.launch = dpdk_launch,

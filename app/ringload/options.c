@@ -218,7 +218,8 @@ static void mac_address(struct options *o)
 
 static bool engine_option(struct options *o, int id)
 {
-	static const char *const engines[] = {"dpdk-udp", "kernel-udp", "kernel-tcp", NULL};
+	static const char *const engines[] = {
+		"dpdk-udp", "dpdk-tcp", "kernel-udp", "kernel-tcp", NULL};
 	static const char *const idle[] = {"auto", "spin", "sleep", NULL};
 	static const char *const hugepages[] = {"off", "auto", NULL};
 
@@ -427,34 +428,38 @@ static void options_check(struct options *o)
 {
 	if (!o->server_addr)
 		usage_error("--server is missing (ringload --help)");
-	if (o->engine == ENGINE_DPDK_UDP && !o->client_addr)
-		usage_error("--engine dpdk-udp needs --client, its own address");
-	if (o->engine != ENGINE_DPDK_UDP && o->device)
-		usage_error("--device is for --engine dpdk-udp; sockets take no device");
-	if (o->engine != ENGINE_DPDK_UDP && o->eal_argc > 0)
-		usage_error("arguments after -- are for --engine dpdk-udp");
+	if (engine_is_dpdk(o->engine) && !o->client_addr)
+		usage_error("the DPDK engines need --client, their own address");
+	if (!engine_is_dpdk(o->engine) && o->device)
+		usage_error("--device is for the DPDK engines; sockets take no device");
+	if (!engine_is_dpdk(o->engine) && o->eal_argc > 0)
+		usage_error("arguments after -- are for the DPDK engines");
 	if (o->find_max && !(o->rate_pps > 0))
 		usage_error("--find-max needs --rate, the highest rate to try");
 	if (o->find_max && o->rate_min_pps > o->rate_pps)
 		usage_error("--rate-min is above --rate");
 	if (o->rate_pps > 0 && o->outstanding)
 		usage_error("--rate and --closed exclude each other");
+	if (o->connections < o->threads)
+		o->connections = o->threads;
+	if (o->engine == ENGINE_DPDK_TCP && o->src_port + o->connections > 65536)
+		usage_error("--src-port + --connections goes beyond 65535");
+	if (o->engine == ENGINE_DPDK_TCP) // a port for each
+		o->src_port_count = (uint16_t)o->connections;
 	if (o->src_port + o->src_port_count > 65536)
 		usage_error("--src-port + --src-ports goes beyond 65535");
 	if (o->trace_lines && o->trace_ids)
 		usage_error("--trace and --trace-ids exclude each other");
 	if (o->src_port_count < o->threads)
 		o->src_port_count = (uint16_t)o->threads;
-	if (o->connections < o->threads)
-		o->connections = o->threads;
-	if (o->engine == ENGINE_KERNEL_TCP && !o->outstanding)
+	if (engine_is_tcp(o->engine) && !o->outstanding)
 		o->outstanding = o->connections * o->pipeline;
 	if (!o->outstanding)
 		o->outstanding = 16;
 	if (o->outstanding < o->threads)
 		o->outstanding = o->threads;
 	if (!(o->timeout_ms > 0))
-		o->timeout_ms = o->engine == ENGINE_KERNEL_TCP ? 1000 : 100;
+		o->timeout_ms = engine_is_tcp(o->engine) ? 1000 : 100;
 	o->dist.seed = o->seed;
 }
 

@@ -19,7 +19,7 @@
 #define RINGLOAD_THREADS_MAX 64
 #define RINGLOAD_ERR_SIZE 256
 
-enum engine_kind { ENGINE_DPDK_UDP, ENGINE_KERNEL_UDP, ENGINE_KERNEL_TCP };
+enum engine_kind { ENGINE_DPDK_UDP, ENGINE_DPDK_TCP, ENGINE_KERNEL_UDP, ENGINE_KERNEL_TCP };
 enum idle_mode { IDLE_AUTO, IDLE_SPIN, IDLE_SLEEP };
 
 struct options {
@@ -82,7 +82,17 @@ struct engine {
 	void (*close)(struct run *run);
 };
 
-extern const struct engine engine_dpdk_udp, engine_kernel_udp, engine_kernel_tcp;
+extern const struct engine engine_dpdk_udp, engine_dpdk_tcp, engine_kernel_udp, engine_kernel_tcp;
+
+static inline bool engine_is_dpdk(enum engine_kind e)
+{
+	return e == ENGINE_DPDK_UDP || e == ENGINE_DPDK_TCP;
+}
+
+static inline bool engine_is_tcp(enum engine_kind e)
+{
+	return e == ENGINE_DPDK_TCP || e == ENGINE_KERNEL_TCP;
+}
 
 struct run {
 	struct options opt;

@@ -64,7 +64,7 @@ static int setup_values(struct run *run, char *err)
 	bool sets = o->preload || o->set_part > 0;
 	int rc;
 
-	if (o->engine != ENGINE_KERNEL_TCP && sets)
+	if (!engine_is_tcp(o->engine) && sets)
 		fits = run_datagram_max(run) - UDP_CLIENT_FRAME_LEN -
 		       (WORKLOAD_SET_OVERHEAD - KEYSPACE_KEY_MAX + run->w.keys.longest);
 	if (max > fits) {
@@ -79,7 +79,7 @@ static int setup_values(struct run *run, char *err)
 		fprintf(stderr, "ringload: %.2f %% of the values are cut to %u bytes\n",
 			100.0 * run->w.values.cut / SIZES_STEPS, run->w.values.largest);
 	get = 3 + o->multiget * (1 + run->w.keys.longest) + 2 + UDP_CLIENT_FRAME_LEN;
-	if (o->engine != ENGINE_KERNEL_TCP && get > run_datagram_max(run)) {
+	if (!engine_is_tcp(o->engine) && get > run_datagram_max(run)) {
 		snprintf(err, RINGLOAD_ERR_SIZE,
 			"a get of %u keys takes %u bytes, a datagram %u: lower --multiget",
 			o->multiget, get, run_datagram_max(run));
@@ -93,7 +93,7 @@ static void choose_idle(struct run *run)
 	struct options *o = &run->opt;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	run->sleeps = o->engine != ENGINE_DPDK_UDP || o->idle == IDLE_SLEEP ||
+	run->sleeps = !engine_is_dpdk(o->engine) || o->idle == IDLE_SLEEP ||
 		      (o->idle == IDLE_AUTO &&
 			      (cpus < FEW_CPUS || (unsigned long)cpus < o->threads + 1UL));
 	if (!(o->late_us > 0))
@@ -104,6 +104,7 @@ int run_setup(struct run *run, char err[RINGLOAD_ERR_SIZE])
 {
 	static const struct engine *const engines[] = {
 		[ENGINE_DPDK_UDP] = &engine_dpdk_udp,
+		[ENGINE_DPDK_TCP] = &engine_dpdk_tcp,
 		[ENGINE_KERNEL_UDP] = &engine_kernel_udp,
 		[ENGINE_KERNEL_TCP] = &engine_kernel_tcp,
 	};
