@@ -19,15 +19,51 @@ void chunkq_init(struct chunkq *q, struct pool *pool)
 	*q = (struct chunkq){.pool = pool};
 }
 
+static const struct extref *chunk_ref(const struct chunk *c)
+{
+	return (const struct extref *)c->data;
+}
+
+static void chunk_release(struct chunkq *q, struct chunk *c)
+{
+	extref_release(chunk_ref(c));
+	c->ext = 0;
+	q->ref_count--;
+}
+
+static void chunk_free(struct chunkq *q, struct chunk *c)
+{
+	if (unlikely_(c->ext))
+		chunk_release(q, c);
+	pool_put(q->pool, c);
+}
+
+static uint32_t chunk_room(const struct chunk *c)
+{
+	return CHUNK_ROOM - (c->end - c->shift);
+}
+
+// The contiguous bytes from position pos on; *len is 0 only at the end.
+static const uint8_t *chunk_piece(const struct chunk *c, uint32_t pos, uint32_t *len)
+{
+	if (unlikely_(pos < c->ext)) {
+		*len = c->ext - pos;
+		return chunk_ref(c)->p + pos;
+	}
+	*len = c->end - pos;
+	return c->data + (uint32_t)(pos - c->shift);
+}
+
 void chunkq_clear(struct chunkq *q)
 {
 	while (q->head) {
 		struct chunk *c = q->head;
 
 		q->head = c->next;
-		pool_put(q->pool, c);
+		chunk_free(q, c);
 	}
-	chunkq_init(q, q->pool);
+	DCHECK(q->ref_count == 0);
+	*q = (struct chunkq){.pool = q->pool, .ref_min = q->ref_min};
 }
 
 static struct chunk *chunkq_grow(struct chunkq *q)
@@ -38,6 +74,7 @@ static struct chunk *chunkq_grow(struct chunkq *q)
 		return NULL;
 	c->next = NULL;
 	c->start = c->end = 0;
+	c->ext = c->shift = 0;
 	if (q->tail)
 		q->tail->next = c;
 	else
@@ -51,17 +88,17 @@ uint8_t *chunkq_reserve(struct chunkq *q, uint32_t want)
 	struct chunk *c = q->tail;
 
 	DCHECK(want <= CHUNK_ROOM);
-	if (!c || CHUNK_ROOM - c->end < want) {
+	if (!c || chunk_room(c) < want) {
 		c = chunkq_grow(q);
 		if (!c)
 			return NULL;
 	}
-	return c->data + c->end;
+	return c->data + (uint32_t)(c->end - c->shift);
 }
 
 bool chunkq_has_room(const struct chunkq *q, size_t len)
 {
-	size_t room = q->tail ? CHUNK_ROOM - q->tail->end : 0;
+	size_t room = q->tail ? chunk_room(q->tail) : 0;
 
 	return len <= room ||
 	       (len - room + CHUNK_ROOM - 1) / CHUNK_ROOM <= pool_free_count(q->pool);
@@ -77,15 +114,67 @@ bool chunkq_append(struct chunkq *q, const void *p, size_t len)
 		struct chunk *c = q->tail;
 		uint32_t n;
 
-		if (!c || c->end == CHUNK_ROOM)
+		if (!c || chunk_room(c) == 0)
 			c = chunkq_grow(q);
-		n = (uint32_t)(CHUNK_ROOM - c->end);
+		n = chunk_room(c);
 		if (n > len)
 			n = (uint32_t)len;
-		memcpy(c->data + c->end, src, n);
+		memcpy(c->data + (uint32_t)(c->end - c->shift), src, n);
 		chunkq_commit(q, n);
 		src += n;
 		len -= n;
+	}
+	return true;
+}
+
+bool chunkq_append_ref(struct chunkq *q, const struct extref *x)
+{
+	struct chunk *c = chunkq_grow(q);
+
+	DCHECK(x->len > 0);
+	if (!c)
+		return false;
+	memcpy(c->data, x, sizeof(*x));
+	c->ext = c->end = x->len;
+	c->shift = x->len - (uint32_t)sizeof(*x);
+	q->len += x->len;
+	q->ref_count++;
+	return true;
+}
+
+// Put chunks with a copy of the reference's bytes before c, at *link.
+static bool chunk_copy_ref(struct chunkq *q, struct chunk **link, struct chunk *c)
+{
+	uint32_t left = c->ext - c->start;
+
+	if ((left + CHUNK_ROOM - 1) / CHUNK_ROOM > pool_free_count(q->pool))
+		return false;
+	for (uint32_t pos = c->start, n; pos < c->ext; pos += n) {
+		struct chunk *d = pool_get(q->pool);
+
+		n = c->ext - pos;
+		if (n > CHUNK_ROOM)
+			n = CHUNK_ROOM;
+		*d = (struct chunk){.next = c, .end = n};
+		memcpy(d->data, chunk_ref(c)->p + pos, n);
+		if (q->rd == c && q->rd_off >= pos && q->rd_off < pos + n) {
+			q->rd = d;
+			q->rd_off -= pos;
+		}
+		*link = d;
+		link = &d->next;
+	}
+	c->start = c->ext;
+	chunk_release(q, c);
+	return true;
+}
+
+bool chunkq_copy_refs(struct chunkq *q)
+{
+	for (struct chunk **link = &q->head, *c = q->head; c && q->ref_count > 0; c = c->next) {
+		if (c->ext && !chunk_copy_ref(q, link, c))
+			return false;
+		link = &c->next;
 	}
 	return true;
 }
@@ -102,6 +191,8 @@ void chunkq_drop(struct chunkq *q, uint32_t n)
 			c->start += n;
 			if (q->rd == c && q->rd_off < c->start)
 				q->rd_off = c->start;
+			if (unlikely_(c->ext) && c->start >= c->ext)
+				chunk_release(q, c);
 			return;
 		}
 		n -= have;
@@ -111,7 +202,7 @@ void chunkq_drop(struct chunkq *q, uint32_t n)
 			q->tail = NULL;
 		if (q->rd == c)
 			q->rd = NULL;
-		pool_put(q->pool, c);
+		chunk_free(q, c);
 	}
 	DCHECK(n == 0);
 }
@@ -131,6 +222,10 @@ void chunkq_truncate(struct chunkq *q, uint32_t len)
 		c = c->next;
 	}
 	c->end = c->start + len;
+	if (c->ext > c->end) {
+		c->ext = c->end;
+		c->shift = c->end - (uint32_t)sizeof(struct extref);
+	}
 	q->tail = c;
 	DCHECK(q->rd != c || q->rd_off <= c->end);
 	next = c->next;
@@ -144,7 +239,7 @@ void chunkq_truncate(struct chunkq *q, uint32_t len)
 			q->rd = q->tail;
 			q->rd_off = q->tail->end;
 		}
-		pool_put(q->pool, c);
+		chunk_free(q, c);
 	}
 }
 
@@ -169,13 +264,16 @@ uint32_t chunkq_read(struct chunkq *q, uint8_t *dst, uint32_t n)
 		chunkq_seek(q, 0);
 	while (done < n && q->rd) {
 		struct chunk *c = q->rd;
-		uint32_t have = c->end - q->rd_off;
+		uint32_t have;
+		const uint8_t *p = chunk_piece(c, q->rd_off, &have);
 
 		if (have > n - done)
 			have = n - done;
-		memcpy(dst + done, c->data + q->rd_off, have);
+		memcpy(dst + done, p, have);
 		q->rd_off += have;
 		done += have;
+		if (q->rd_off < c->end)
+			continue;
 		if (done == n || !c->next)
 			break;
 		q->rd = c->next;
@@ -186,6 +284,6 @@ uint32_t chunkq_read(struct chunkq *q, uint8_t *dst, uint32_t n)
 
 const uint8_t *chunkq_front(const struct chunkq *q, uint32_t *len)
 {
-	*len = q->head ? q->head->end - q->head->start : 0;
-	return q->head ? q->head->data + q->head->start : NULL;
+	*len = 0;
+	return q->head ? chunk_piece(q->head, q->head->start, len) : NULL;
 }

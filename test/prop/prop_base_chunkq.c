@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Chunk queues against a byte array: random appends, reads, drops, seeks and truncations
 //
+// References come from a few buffers that are overwritten as soon as they are released.
 // Several queues share one pool that is too small for them. SEED=n reruns one seed,
 // ROUNDS=n (default 60) runs more.
 
@@ -19,7 +20,9 @@
 
 #define QUEUES 3
 #define POOL_CHUNKS 8
-#define MODEL_SIZE (POOL_CHUNKS * CHUNK_SIZE)
+#define LENDERS 6
+#define LEND_SIZE 5000
+#define MODEL_SIZE (POOL_CHUNKS * CHUNK_SIZE + LENDERS * LEND_SIZE)
 #define STEPS 2000
 
 struct model {
@@ -27,10 +30,17 @@ struct model {
 	uint32_t len, cursor;
 };
 
+// Memory that is lent to one queue at a time.
+struct lender {
+	uint8_t bytes[LEND_SIZE];
+	bool lent;
+};
+
 struct run {
 	struct pool pool;
 	struct chunkq q[QUEUES];
 	struct model m[QUEUES];
+	struct lender lender[LENDERS];
 	struct rng rng;
 	uint64_t seed;
 	unsigned step;
@@ -72,6 +82,42 @@ static void append(struct run *r, struct chunkq *q, struct model *m)
 	}
 	memcpy(m->bytes + m->len, buf, len);
 	m->len += len;
+}
+
+static void take_back(void *owner, const uint8_t *p)
+{
+	struct lender *l = owner;
+
+	assert_true(l->lent);
+	assert_ptr_equal(p, l->bytes);
+	l->lent = false;
+	memset(l->bytes, 0xdd, sizeof(l->bytes));
+}
+
+static void append_ref(struct run *r, struct chunkq *q, struct model *m)
+{
+	struct lender *l = &r->lender[rng_below(&r->rng, LENDERS)];
+	// Often shorter than what a struct extref takes.
+	uint32_t len = 1 + rng_below(&r->rng, rng_below(&r->rng, 3) ? LEND_SIZE : 40);
+	struct extref x = {.p = l->bytes, .len = len, .release = take_back, .owner = l};
+
+	if (l->lent)
+		return;
+	for (uint32_t i = 0; i < len; i++)
+		l->bytes[i] = (uint8_t)rng_next(&r->rng);
+	memcpy(m->bytes + m->len, l->bytes, len);
+	l->lent = chunkq_append_ref(q, &x);
+	REQUIRE(r, l->lent || pool_free_count(&r->pool) == 0);
+	if (l->lent)
+		m->len += len;
+}
+
+static void copy_refs(struct run *r, struct chunkq *q)
+{
+	if (chunkq_copy_refs(q))
+		REQUIRE(r, q->ref_count == 0);
+	else
+		REQUIRE(r, q->ref_count > 0);
 }
 
 static void reserve(struct run *r, struct chunkq *q, struct model *m)
@@ -146,6 +192,24 @@ static void check(struct run *r, struct chunkq *q, struct model *m)
 	REQUIRE(r, len == 0 || memcmp(p, m->bytes, len) == 0);
 }
 
+// Every byte, and every loan.
+static void check_all(struct run *r)
+{
+	static uint8_t buf[MODEL_SIZE];
+	uint32_t lent = 0, refs = 0;
+
+	for (unsigned i = 0; i < QUEUES; i++) {
+		chunkq_seek(&r->q[i], 0);
+		REQUIRE(r, chunkq_read(&r->q[i], buf, sizeof(buf)) == r->m[i].len);
+		REQUIRE(r, memcmp(buf, r->m[i].bytes, r->m[i].len) == 0);
+		chunkq_seek(&r->q[i], r->m[i].cursor);
+		refs += r->q[i].ref_count;
+	}
+	for (unsigned i = 0; i < LENDERS; i++)
+		lent += r->lender[i].lent;
+	REQUIRE(r, lent == refs);
+}
+
 static void run_seed(uint64_t seed)
 {
 	static struct run r;
@@ -161,13 +225,21 @@ static void run_seed(uint64_t seed)
 		struct chunkq *q = &r.q[i];
 		struct model *m = &r.m[i];
 
-		switch (rng_below(&r.rng, 8)) {
+		switch (rng_below(&r.rng, 11)) {
 		case 0:
 		case 1:
 			append(&r, q, m);
 			break;
 		case 2:
 			reserve(&r, q, m);
+			break;
+		case 8:
+		case 9:
+			append_ref(&r, q, m);
+			break;
+		case 10:
+			if (rng_below(&r.rng, 3) == 0)
+				copy_refs(&r, q);
 			break;
 		case 3:
 		case 4:
@@ -184,9 +256,13 @@ static void run_seed(uint64_t seed)
 			read_some(&r, q, m);
 		}
 		check(&r, q, m);
+		if (r.step % 16 == 0)
+			check_all(&r);
 	}
 	for (unsigned i = 0; i < QUEUES; i++)
 		chunkq_clear(&r.q[i]);
+	for (unsigned i = 0; i < LENDERS; i++)
+		REQUIRE(&r, !r.lender[i].lent);
 	pool_fini(&r.pool);
 }
 

@@ -188,6 +188,138 @@ static void test_truncate_at_the_cursor(void **state)
 	assert_memory_equal(f->out, f->pattern + CHUNK_ROOM, 10);
 }
 
+struct lender {
+	const uint8_t *p;
+	unsigned released;
+};
+
+static void take_back(void *owner, const uint8_t *p)
+{
+	struct lender *l = owner;
+
+	assert_ptr_equal(p, l->p);
+	l->released++;
+}
+
+static struct extref lend(struct lender *l, const uint8_t *p, uint32_t len)
+{
+	*l = (struct lender){.p = p};
+	return (struct extref){.p = p, .len = len, .release = take_back, .owner = l};
+}
+
+// One chunk stands for any number of bytes, and has room for what follows them.
+static void test_reference_takes_one_chunk(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len = 3 * CHUNK_ROOM;
+	struct lender l;
+	struct extref x = lend(&l, f->pattern + 10, len);
+
+	assert_true(chunkq_append(&f->q, f->pattern, 10));
+	assert_true(chunkq_append_ref(&f->q, &x));
+	assert_true(chunkq_append(&f->q, f->pattern + 10 + len, 20));
+	assert_int_equal(f->pool.used_count, 2);
+	assert_int_equal(f->q.len, len + 30);
+	for (uint32_t off = 0; off <= len + 30; off += 61) {
+		chunkq_seek(&f->q, off);
+		assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), len + 30 - off);
+		assert_memory_equal(f->out, f->pattern + off, len + 30 - off);
+	}
+	assert_int_equal(l.released, 0);
+	chunkq_clear(&f->q);
+	assert_int_equal(l.released, 1);
+}
+
+// It is given back with its last byte, not with its first, and not with its chunk.
+static void test_reference_is_released_with_its_last_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct lender l;
+	struct extref x = lend(&l, f->pattern, 3000);
+
+	assert_true(chunkq_append_ref(&f->q, &x));
+	assert_true(chunkq_append(&f->q, f->pattern + 3000, 20));
+	chunkq_drop(&f->q, 2999);
+	assert_int_equal(l.released, 0);
+	chunkq_drop(&f->q, 1);
+	assert_int_equal(l.released, 1);
+	assert_int_equal(f->q.ref_count, 0);
+	assert_int_equal(f->pool.used_count, 1);
+	assert_true(chunkq_append(&f->q, f->pattern + 3020, 5));
+	assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), 25);
+	assert_memory_equal(f->out, f->pattern + 3000, 25);
+	chunkq_drop(&f->q, 25);
+	assert_int_equal(l.released, 1);
+}
+
+static void test_reference_is_released_by_clear_and_truncate(void **state)
+{
+	struct fixture *f = *state;
+	struct lender l[3];
+
+	f->q.ref_min = 77;
+	for (unsigned i = 0; i < 3; i++) {
+		struct extref x = lend(&l[i], f->pattern + 100 * i, 100);
+
+		assert_true(chunkq_append_ref(&f->q, &x));
+	}
+	chunkq_truncate(&f->q, 200);
+	assert_int_equal(l[2].released, 1);
+	assert_int_equal(l[1].released, 0);
+	// In the middle of a reference: it gets shorter, and what follows is right behind.
+	chunkq_truncate(&f->q, 150);
+	assert_int_equal(l[1].released, 0);
+	assert_true(chunkq_append(&f->q, f->pattern + 150, 30));
+	assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), 180);
+	assert_memory_equal(f->out, f->pattern, 180);
+	chunkq_clear(&f->q);
+	assert_int_equal(l[0].released, 1);
+	assert_int_equal(l[1].released, 1);
+	assert_int_equal(l[2].released, 1);
+	assert_int_equal(f->q.ref_min, 77);
+}
+
+// The cursor in the middle of a reference stands at the same byte afterwards.
+static void test_copied_references_keep_the_bytes(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t len = CHUNK_ROOM + 100;
+	struct lender l;
+	struct extref x = lend(&l, f->pattern + 10, len);
+
+	assert_true(chunkq_append(&f->q, f->pattern, 10));
+	assert_true(chunkq_append_ref(&f->q, &x));
+	chunkq_seek(&f->q, CHUNK_ROOM + 50);
+	assert_true(chunkq_copy_refs(&f->q));
+	assert_int_equal(l.released, 1);
+	assert_int_equal(f->q.ref_count, 0);
+	assert_int_equal(f->pool.used_count, 4);
+	assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), 60);
+	assert_memory_equal(f->out, f->pattern + CHUNK_ROOM + 50, 60);
+	chunkq_seek(&f->q, 0);
+	assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), len + 10);
+	assert_memory_equal(f->out, f->pattern, len + 10);
+}
+
+static void test_references_stay_when_there_is_no_room_to_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct lender l;
+	struct extref x = lend(&l, f->pattern, 3 * CHUNK_ROOM + 1);
+
+	assert_true(chunkq_append_ref(&f->q, &x));
+	assert_false(chunkq_copy_refs(&f->q));
+	assert_int_equal(l.released, 0);
+	assert_int_equal(f->pool.used_count, 1);
+	assert_int_equal(chunkq_read(&f->q, f->out, sizeof(f->out)), 3 * CHUNK_ROOM + 1);
+	// What is left after an acknowledgment fits.
+	chunkq_drop(&f->q, 1);
+	assert_true(chunkq_copy_refs(&f->q));
+	assert_int_equal(l.released, 1);
+	x = lend(&l, f->pattern, 1);
+	assert_false(chunkq_append_ref(&f->q, &x));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +333,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reserve_then_commit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncate_undoes_appends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncate_at_the_cursor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reference_takes_one_chunk, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_reference_is_released_with_its_last_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_reference_is_released_by_clear_and_truncate, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_copied_references_keep_the_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_references_stay_when_there_is_no_room_to_copy, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
