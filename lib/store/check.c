@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // store_check: every law that ties index, records, segments and counters together
 
+#include "store/pin.h"
 #include "store/publish.h"
 #include "store/sum.h"
 
@@ -164,12 +165,13 @@ static void check_segments(struct tally *t)
 {
 	struct store *s = t->s;
 	uint64_t alive = 0;
-	uint32_t count[SEGMENT_LIMBO + 1] = {0}, fifo = 0, pending = 0;
+	uint32_t count[SEGMENT_PARKED + 1] = {0}, fifo = 0, pending = 0, pinned = 0;
 
 	for (uint32_t i = 0; i < s->segment_count && !t->what; i++) {
 		const struct segment *g = &s->segment[i];
 
 		count[state_of(g)]++;
+		pinned += pin_count(s, i) != 0;
 		pending += atomic_load(&((struct segment *)g)->pending) != 0;
 		LAW(t, g->used <= s->segment_size, "a segment is not overfull");
 		if (holds_records(g))
@@ -186,6 +188,9 @@ static void check_segments(struct tally *t)
 		"the FIFO holds the sealed segments");
 	LAW(t, count[SEGMENT_FREE] == atomic_load(&s->free_count), "free segments are counted");
 	LAW(t, count[SEGMENT_LIMBO] == atomic_load(&s->limbo_count), "limbo is counted");
+	LAW(t, count[SEGMENT_PARKED] == atomic_load(&s->parked_count), "parked is counted");
+	LAW(t, pinned == atomic_load(&s->pinned_segments), "pinned segments are counted");
+	LAW(t, pinned <= pin_segments_max(s), "pinned segments are within their budget");
 	LAW(t, pending == atomic_load(&s->pending_segments), "pending segments are counted");
 }
 

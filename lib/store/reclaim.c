@@ -219,7 +219,8 @@ void reclaim_turn(struct store_ctx *ctx)
 	bool search;
 	int64_t gained = 0;
 
-	if (atomic_load_explicit(&s->limbo_count, memory_order_relaxed))
+	if (atomic_load_explicit(&s->limbo_count, memory_order_relaxed) ||
+		atomic_load_explicit(&s->parked_due, memory_order_relaxed))
 		limbo_poll(s);
 	search = may_search(ctx);
 	if (search || atomic_load_explicit(&s->jobs_active, memory_order_relaxed)) {

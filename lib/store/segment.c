@@ -4,6 +4,7 @@
 #include "store/segment.h"
 
 #include "store/index.h"
+#include "store/pin.h"
 #include "store/sum.h"
 
 #include <sched.h>
@@ -45,6 +46,7 @@ void segments_restore(struct store *s)
 	s->free_head = NO_SEGMENT;
 	s->fifo_head = s->fifo_tail = NO_SEGMENT;
 	s->limbo_head = s->limbo_tail = NO_SEGMENT;
+	s->parked_head = NO_SEGMENT;
 	for (unsigned c = 0; c < CLASS_COUNT; c++)
 		s->open[c] = NO_SEGMENT;
 	for (uint32_t i = s->segment_count; i-- > 0;) {
@@ -405,10 +407,44 @@ static void segment_free(struct store *s, uint32_t idx)
 	atomic_fetch_add_explicit(&s->free_count, 1, memory_order_relaxed);
 }
 
+// A new look at segments that were pinned when their grace period was over.
+static void parked_poll(struct store *s)
+{
+	uint32_t idx = s->parked_head;
+
+	s->parked_head = NO_SEGMENT;
+	while (idx != NO_SEGMENT) {
+		uint32_t next = s->segment[idx].next;
+
+		if (pin_count(s, idx) > 0) {
+			s->segment[idx].next = s->parked_head;
+			s->parked_head = idx;
+		} else {
+			atomic_fetch_sub(&s->parked_count, 1);
+			segment_free(s, idx);
+		}
+		idx = next;
+	}
+}
+
+static void segment_park(struct store *s, uint32_t idx)
+{
+	set_state(&s->segment[idx], SEGMENT_PARKED);
+	s->segment[idx].next = s->parked_head;
+	s->parked_head = idx;
+	// In this order, against unpin.
+	atomic_fetch_add(&s->parked_count, 1);
+	if (pin_count(s, idx) == 0)
+		atomic_store(&s->parked_due, true);
+}
+
 void limbo_poll(struct store *s)
 {
 	if (!spin_trylock(&s->pool_lock))
 		return;
+	if (unlikely_(atomic_load_explicit(&s->parked_due, memory_order_relaxed)) &&
+		atomic_exchange(&s->parked_due, false))
+		parked_poll(s);
 	while (s->limbo_head != NO_SEGMENT) {
 		uint32_t idx = s->limbo_head;
 
@@ -418,7 +454,10 @@ void limbo_poll(struct store *s)
 		if (s->limbo_head == NO_SEGMENT)
 			s->limbo_tail = NO_SEGMENT;
 		atomic_fetch_sub_explicit(&s->limbo_count, 1, memory_order_relaxed);
-		segment_free(s, idx);
+		if (unlikely_(pin_count(s, idx) > 0))
+			segment_park(s, idx);
+		else
+			segment_free(s, idx);
 	}
 	spin_unlock(&s->pool_lock);
 }

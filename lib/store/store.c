@@ -180,6 +180,13 @@ struct store *store_make(const struct store_conf *conf, const char **err)
 	s->start_s = conf->now_s;
 	atomic_init(&s->now_s, conf->now_s);
 	store_place(s, &l);
+	// Not in the segments' headers: those may be in a file, and a pin dies with the process.
+	s->pin = calloc(s->segment_count, sizeof(*s->pin));
+	if (!s->pin) {
+		store_free(s);
+		*err = "the memory could not be had from the system";
+		return NULL;
+	}
 	if (conf->keep) {
 		s->sb = (struct superblock *)s->base;
 		s->record_bits = ITEM_SUMMED;
@@ -204,6 +211,7 @@ void store_free(struct store *s)
 {
 	if (s->own_mem && s->base)
 		munmap(s->base, align_up(s->mem_limit_bytes, 4096));
+	free(s->pin);
 	free(s->epoch.ctx);
 	free(s->ctx);
 	free(s);
@@ -213,6 +221,8 @@ void store_destroy(struct store *s)
 {
 	if (!s)
 		return;
+	// A pin that came back later would write into freed memory.
+	CHECK(atomic_load(&s->pinned_segments) == 0);
 	segments_fini(s);
 	store_free(s);
 }
@@ -316,6 +326,7 @@ void store_usage(const struct store *s, struct store_usage *u)
 				 << s->segment_shift);
 	u->segment_size = s->segment_size;
 	u->segment_count = s->segment_count;
+	u->segment_pinned_count = atomic_load_explicit(&w->pinned_segments, memory_order_relaxed);
 	u->segment_free_count = atomic_load_explicit(&w->free_count, memory_order_relaxed);
 	u->hash_power_level = (uint32_t)__builtin_ctzll(s->bucket_mask + 1);
 }

@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/extref.h"
 #include "base/siphash.h"
 #include "stats/stats.h"
 
@@ -144,6 +145,11 @@ enum store_status store_get(struct store_ctx *ctx, const uint8_t *key, size_t nk
 // Works for whole and for fragmented values. off < ref->vlen.
 void store_ref_piece(const struct store_ref *ref, uint32_t off, struct slice *piece);
 
+// Keep a piece of a value (store_ref_piece) where it is beyond the turn: its memory is not used
+// again until x is released, from whatever thread, before store_destroy. False: too much is
+// pinned already, copy it.
+bool store_pin(struct store_ctx *ctx, struct slice piece, struct extref *x);
+
 // touch, gat, gats: set the expiry; ref may be NULL.
 enum store_status store_touch(struct store_ctx *ctx, const uint8_t *key, size_t nkey, uint64_t hash,
 	uint32_t exptime, struct store_ref *ref);
@@ -228,6 +234,7 @@ struct store_usage {
 	uint32_t segment_size;
 	uint32_t segment_count;
 	uint32_t segment_free_count;
+	uint32_t segment_pinned_count; // that replies read now
 	uint32_t hash_power_level; // log2 of the number of buckets
 };
 void store_usage(const struct store *s, struct store_usage *u);

@@ -47,6 +47,7 @@ enum segment_state {
 	SEGMENT_DRAINING, // the same, and a job walks it
 	SEGMENT_INDEX, // overflow buckets, for good
 	SEGMENT_LIMBO, // nothing points into it; waits for its grace period
+	SEGMENT_PARKED, // that is over, but a reply still reads it
 };
 
 enum segment_class {
@@ -66,7 +67,7 @@ struct segment {
 	_Atomic uint32_t exp_last; // latest expiry at the time of storing
 	_Atomic uint64_t stamp_max;
 	uint32_t used; // bytes given out; fixed once sealed and not held
-	uint32_t next, prev; // FIFO (both), free list and limbo (next)
+	uint32_t next, prev; // FIFO (both), free list, limbo and parked (next)
 	uint32_t sum; // of its used part, while the store is sealed
 	uint64_t token; // grace period, in limbo
 	uint32_t taken; // how often it was free and got a use
@@ -112,6 +113,7 @@ struct store {
 	struct superblock *sb; // NULL: nothing is kept
 
 	struct segment *segment;
+	_Atomic uint32_t *pin; // replies that read a segment, one count each
 	uint64_t bucket_mask;
 	uint64_t segments_off; // of segment 0
 	uint32_t segment_shift;
@@ -138,6 +140,8 @@ struct store {
 	_Alignas(CACHE_LINE) _Atomic uint32_t now_s;
 	_Atomic uint32_t free_count;
 	_Atomic uint32_t limbo_count;
+	_Atomic uint32_t parked_count;
+	_Atomic bool parked_due; // a parked segment may have lost its last pin
 	_Atomic uint32_t target; // reclaim while free and limbo together are below it
 	_Atomic uint32_t jobs_active;
 	_Atomic uint32_t seal_count;
@@ -149,9 +153,12 @@ struct store {
 	uint32_t free_head;
 	uint32_t fifo_head, fifo_tail; // sealed and draining, oldest first
 	uint32_t limbo_head, limbo_tail; // ascending tokens
+	uint32_t parked_head;
 	uint32_t open[CLASS_COUNT];
 	uint64_t bucket_pos, bucket_end; // room for overflow buckets, from the base
 	_Atomic uint32_t index_segments; // given to them
+
+	_Alignas(CACHE_LINE) _Atomic uint32_t pinned_segments; // whose count is not 0
 
 	_Alignas(CACHE_LINE) spinlock_t clock_lock;
 	uint32_t flush_at_s; // delayed flush; 0: none. Under clock_lock
