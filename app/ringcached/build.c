@@ -92,6 +92,7 @@ static void fill_conn_conf(struct app *app, struct conn_conf *conf)
 	conf->long_count = RTE_MIN(cfg->server.connections, (uint32_t)LONG_COUNT_MAX);
 	conf->long_timeout_s = LONG_TIMEOUT_S;
 	conf->out_limit = (uint32_t)cfg->tcp.send_buffer;
+	conf->ref_min_bytes = CONN_REF_MIN_BYTES;
 	conf->idle_timeout_s = cfg->server.idle_timeout_s;
 	conf->udp_reply_rate_bytes = (uint32_t)RTE_MIN(cfg->udp.udp_reply_rate, UINT32_MAX);
 	conf->udp_reply_max_bytes = (uint32_t)cfg->udp.udp_reply_max;

@@ -89,6 +89,7 @@ static void worker_conf_fill(
 		.long_count = 64,
 		.long_timeout_s = 60,
 		.out_limit = 65536,
+		.ref_min_bytes = CONN_REF_MIN_BYTES,
 		.udp_prefix_count = conf->prefix_count,
 		.udp_reply_max_bytes = 1 << 20,
 		.key = {rng_next(rng), rng_next(rng)}};

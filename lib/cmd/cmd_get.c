@@ -31,8 +31,9 @@ enum get_result {
 static void batch_fill(struct cmd *c, struct request *req, struct get_batch *b);
 static enum get_result get_one(struct cmd *c, const struct request *req, struct slice key,
 	uint64_t hash, struct chunkq *out);
-static enum get_result write_value(
-	struct chunkq *out, struct slice key, const struct store_ref *ref, bool with_cas);
+static enum get_result write_value(struct cmd *c, struct chunkq *out, struct slice key,
+	const struct store_ref *ref, bool with_cas);
+static void append_piece(struct cmd *c, struct chunkq *out, struct slice piece);
 static enum cmd_status get_too_large(const struct request *req, struct chunkq *out);
 
 enum cmd_status cmd_get_run(struct cmd *c, struct request *req, struct chunkq *out, uint32_t limit)
@@ -110,7 +111,7 @@ static enum get_result get_one(struct cmd *c, const struct request *req, struct 
 	else
 		found = store_get(c->ctx, key.p, key.len, hash, &ref);
 	if (found == STORE_OK)
-		r = write_value(out, key, &ref, with_cas);
+		r = write_value(c, out, key, &ref, with_cas);
 	if (r == GET_BLOCKED)
 		return r;
 	if (touch) {
@@ -124,8 +125,8 @@ static enum get_result get_one(struct cmd *c, const struct request *req, struct 
 }
 
 // Head, value and CRLF, or nothing.
-static enum get_result write_value(
-	struct chunkq *out, struct slice key, const struct store_ref *ref, bool with_cas)
+static enum get_result write_value(struct cmd *c, struct chunkq *out, struct slice key,
+	const struct store_ref *ref, bool with_cas)
 {
 	size_t head_max = VALUE_HEAD_MAX - KEY_LEN_MAX + key.len;
 	uint8_t head[VALUE_HEAD_MAX], *dst;
@@ -150,8 +151,21 @@ static enum get_result write_value(
 	for (uint32_t off = 0; off < ref->vlen; off += (uint32_t)piece.len) {
 		store_ref_piece(ref, off, &piece);
 		DCHECK(piece.len > 0 && piece.len <= ref->vlen - off);
-		chunkq_append(out, piece.p, piece.len);
+		append_piece(c, out, piece);
 	}
 	chunkq_append(out, "\r\n", 2);
 	return GET_NEXT;
+}
+
+// Room for a copy is known to be there: a reference takes no more of it.
+static void append_piece(struct cmd *c, struct chunkq *out, struct slice piece)
+{
+	struct extref x;
+
+	if (out->ref_min && piece.len >= out->ref_min && store_pin(c->ctx, piece, &x)) {
+		if (likely_(chunkq_append_ref(out, &x)))
+			return;
+		extref_release(&x);
+	}
+	chunkq_append(out, piece.p, piece.len);
 }

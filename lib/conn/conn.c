@@ -98,6 +98,7 @@ static void conn_open(struct conns *cs, struct conn *c, struct tcb *tcb)
 		.queued = c->queued,
 		.next = c->next,
 	};
+	tcp_send_queue(tcb)->ref_min = cs->conf.ref_min_bytes;
 	CONN_COUNT(cs, curr_connections);
 	CONN_COUNT(cs, total_connections);
 	conn_set_state(c, open_count < cs->conf.max_connections ? CONN_NEW_CMD : CONN_CLOSING);
@@ -122,6 +123,8 @@ void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_u
 	conn_face_close(cs, c);
 	if (reset)
 		tcp_abort(cs->tcp, c->tcb, now_us);
+	else
+		conn_unpin(cs, c); // nobody watches it from now on
 	tcp_release(cs->tcp, c->tcb, now_us);
 	c->tcb = NULL;
 	c->state = CONN_CLOSED;

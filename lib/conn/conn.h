@@ -40,6 +40,9 @@ struct conn_board {
 	_Atomic(const struct conns *) worker[CONN_WORKERS_MAX];
 };
 
+// For ref_min_bytes: see the table in docs/architecture.md.
+#define CONN_REF_MIN_BYTES 4096
+
 struct conn_conf {
 	uint32_t conn_count_max; // the same as tcp_conf.conn_count_max, in all workers
 	struct conn_board *board; // of all workers; NULL: "stats conns" shows this one's
@@ -51,6 +54,9 @@ struct conn_conf {
 	uint32_t long_timeout_s; // each of them must make progress in this time
 	uint32_t out_limit; // unacknowledged reply bytes at which parsing stops
 	uint32_t idle_timeout_s; // 0: never
+	// Pieces of values from this length on are sent from the store's memory, pinned, and
+	// not copied into the send queue; at least CHUNK_ROOM, 0: all are copied.
+	uint32_t ref_min_bytes;
 	unsigned udp_prefix_count;
 	struct conn_prefix udp_prefix[CONN_PREFIXES_MAX];
 	uint32_t udp_reply_rate_bytes; // per second and source /24; 0: no limit

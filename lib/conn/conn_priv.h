@@ -121,6 +121,9 @@ void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us);
 // Take what TCP reports about c.
 void conn_events(struct conns *cs, struct conn *c, unsigned events, uint64_t now_us);
 
+// Copy what c's reply still pins in the store, if there is memory for it.
+void conn_unpin(struct conns *cs, struct conn *c);
+
 // Give c up: with a reset, or leave what was begun to TCP.
 void conn_close_now(struct conns *cs, struct conn *c, bool reset, uint64_t now_us);
 // FIN behind what is queued; input that was not read is dropped.

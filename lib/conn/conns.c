@@ -9,6 +9,7 @@
 
 #define SWEEP_STEP 256 // connections looked at per conns_poll
 #define SWEEP_PERIOD_US 10000 // between two of them
+#define PIN_QUIET_S 1 // a reply that moved within it may keep the store's memory pinned
 
 static const struct stat_desc conn_stat_desc[] = {
 #define STAT(name, kind, help) {#name, STAT_##kind, help},
@@ -34,6 +35,7 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 
 	if (conf->udp_prefix_count > CONN_PREFIXES_MAX || conf->conn_count_max == 0 ||
 		conf->long_count == 0 || conf->requests_per_event == 0 || conf->out_limit == 0 ||
+		(conf->ref_min_bytes && conf->ref_min_bytes < CHUNK_ROOM) ||
 		conf->board_idx >= CONN_WORKERS_MAX)
 		return NULL;
 	cs = calloc(1, sizeof(*cs));
@@ -122,12 +124,24 @@ uint64_t conns_next_deadline_us(const struct conns *cs)
 	return cs->sweep_us + SWEEP_PERIOD_US;
 }
 
+void conn_unpin(struct conns *cs, struct conn *c)
+{
+	struct chunkq *out = tcp_send_queue(c->tcb);
+
+	if (out->ref_count == 0)
+		return;
+	if (chunkq_copy_refs(out))
+		CONN_COUNT(cs, unpinned);
+}
+
 // Time-outs of one connection.
 static void conn_sweep(struct conns *cs, struct conn *c, uint64_t now_us)
 {
 	uint32_t quiet_s = store_now_s(cs->store) - c->active_s;
 	bool between = c->state == CONN_WAITING || c->state == CONN_NEW_CMD;
 
+	if (quiet_s > PIN_QUIET_S)
+		conn_unpin(cs, c);
 	if (cs->draining && between && tcp_readable(c->tcb) == 0 &&
 		tcp_send_queue(c->tcb)->len == 0) {
 		conn_close_fin(cs, c, now_us);

@@ -82,5 +82,6 @@ void segment_to_limbo(struct store *s, struct segment *g);
 // Under the pool lock: move a segment of the FIFO to its end.
 void segment_to_tail(struct store *s, struct segment *g);
 
-// Free the segments whose grace period is over and that no reply reads. Does nothing if the pool is busy.
+// Free the segments whose grace period is over and that no reply reads. Does nothing if the
+// pool is busy.
 void limbo_poll(struct store *s);

@@ -129,6 +129,7 @@ void tcp_destroy(struct tcp *tcp)
 
 			tcb_rcvq_clear(tcb);
 			tcb_ooo_clear(tcb);
+			chunkq_clear(&tcb->sndq); // its references are others' memory
 		}
 	}
 	pool_fini_forced(&tcp->chunks);

@@ -128,6 +128,46 @@ static void bench_tcp(const char *name, const char *text, unsigned per_segment, 
 	printf("%s %.0f cycles\n", name, median(sample, SAMPLES));
 }
 
+// One client sets an item, then gets it over and over; every reply is acknowledged by the next
+// request.
+static void bench_tcp_large(const char *name, unsigned value_len)
+{
+	static char text[32768];
+	struct rte_mbuf *m, *out[2 * BURST];
+	double sample[SAMPLES], get[BURSTS];
+	unsigned sent, n, len;
+
+	n = (unsigned)sprintf(text, "set key-large 0 0 %u\r\n", value_len);
+	memset(text + n, 'x', value_len);
+	n += value_len;
+	memcpy(text + n, "\r\n", 2);
+	n += 2;
+	for (unsigned off = 0; off < n; off += len, now_us += 10) {
+		len = n - off < 1400 ? n - off : 1400;
+		m = wclient_tcp(&client[0], WCLIENT_PSH_ACK, text + off, len);
+		run_burst(&m, 1, out, &sent);
+		for (unsigned i = 0; i < sent; i++)
+			wclient_input(client, CONNS, out[i]);
+		free_sent(out, sent);
+	}
+	for (unsigned s = 0; s < SAMPLES; s++) {
+		for (unsigned b = 0; b < BURSTS; b++, now_us += 10) {
+			const char *line = "get key-large\r\n";
+			uint64_t cycles;
+
+			m = wclient_tcp(&client[0], WCLIENT_PSH_ACK, line, strlen(line));
+			cycles = run_burst(&m, 1, out, &sent);
+			len = 0;
+			for (unsigned i = 0; i < sent; i++)
+				len += wclient_input(client, CONNS, out[i]);
+			CHECK(len > value_len);
+			get[b] = (double)(cycles + free_sent(out, sent));
+		}
+		sample[s] = median(get, BURSTS);
+	}
+	printf("%s %.0f cycles\n", name, median(sample, SAMPLES));
+}
+
 int main(void)
 {
 	char text[2048] = "";
@@ -155,6 +195,10 @@ int main(void)
 	bench_tcp("worker.tcp_get_pipe16.cycles", text, 16, 16 * 60);
 	n = sprintf(text, "set key-000000000099 0 0 100\r\n%0100u\r\n", 7u);
 	bench_tcp("worker.tcp_set.cycles", text, 1, 8);
+	bench_tcp_large("worker.tcp_get_2k.cycles", 2048);
+	bench_tcp_large("worker.tcp_get_4k.cycles", 4096);
+	bench_tcp_large("worker.tcp_get_8k.cycles", 8192);
+	bench_tcp_large("worker.tcp_get_13k.cycles", 13000);
 	wclient_worker_end(w, now_us);
 	return 0;
 }

@@ -50,6 +50,7 @@ struct worker *wclient_worker_mem(
 	c.conn.requests_per_event = 20;
 	c.conn.long_count = 8;
 	c.conn.out_limit = 256 << 10;
+	c.conn.ref_min_bytes = CONN_REF_MIN_BYTES;
 	c.conn.udp_prefix_count = 1;
 	c.conn.udp_prefix[0] = (struct conn_prefix){0, 0, true};
 	c.conn.udp_reply_max_bytes = 1 << 20;

@@ -47,6 +47,7 @@ void workerrig_conf(struct workerrig *r)
 		.long_count = 4,
 		.long_timeout_s = 60,
 		.out_limit = 65536,
+		.ref_min_bytes = CONN_REF_MIN_BYTES,
 		.udp_prefix_count = 2,
 		.udp_prefix = {{.addr = 0xc0000280, .mask = 0xffffff80, .trusted = true},
 			{.addr = 0xc0000200, .mask = 0xffffff00}},
