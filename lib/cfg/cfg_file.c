@@ -217,8 +217,28 @@ int cfg_load_file(struct cfg *cfg, const char *path, char err[CFG_ERR_SIZE])
 	return ret;
 }
 
+// An option whose section was left out would be set and have no effect.
+static int sectionless(const char *var, size_t var_len, const char *name, char *err)
+{
+	for (unsigned i = 0; i < CFG_SECTION_COUNT; i++) {
+		const char *section = cfg_sections[i].name;
+		char upper[32];
+		size_t n = strlen(section);
+
+		if (!cfg_find(section, name, strlen(name)) ||
+			!cfg_copy(upper, sizeof(upper), section, n))
+			continue;
+		for (char *p = upper; *p; p++)
+			*p = (char)toupper((unsigned char)*p);
+		return cfg_fail(err,
+			"ringcached: environment: RINGCACHED_%.*s: write RINGCACHED_%s_%.*s",
+			(int)var_len, var, upper, (int)var_len, var);
+	}
+	return 0;
+}
+
 // RINGCACHED_SERVER_TCP_PORT: section and name in capitals. Other variables with this
-// prefix belong to somebody else, unless they begin with a section's name.
+// prefix belong to somebody else, unless they begin with a section's name or are an option's.
 static int take_variable(struct cfg *cfg, const char *var, struct cfg_seen *seen, char *err)
 {
 	const char *eq = strchr(var, '='), *rest;
@@ -249,7 +269,7 @@ static int take_variable(struct cfg *cfg, const char *var, struct cfg_seen *seen
 			return cfg_fail(err, "ringcached: environment: RINGCACHED_%.*s: %.160s",
 				(int)(eq - var), var, what);
 	}
-	return 0;
+	return sectionless(var, (size_t)(eq - var), name, err);
 }
 
 int cfg_load_env(struct cfg *cfg, char *const *envp, char err[CFG_ERR_SIZE])

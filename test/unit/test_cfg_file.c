@@ -276,6 +276,10 @@ static void test_environment(void **state)
 	static const struct {
 		const char *var, *err;
 	} rows[] = {
+		{"RINGCACHED_THREADS=2", "ringcached: environment: RINGCACHED_THREADS: write "
+					 "RINGCACHED_SERVER_THREADS"},
+		{"RINGCACHED_LISTEN=192.0.2.1", "ringcached: environment: RINGCACHED_LISTEN: write "
+						"RINGCACHED_SERVER_LISTEN"},
 		{"RINGCACHED_SERVER_THREAD=1",
 			"ringcached: environment: RINGCACHED_SERVER_THREAD: no such option in "
 			"[server]"},
