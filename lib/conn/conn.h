@@ -42,6 +42,8 @@ struct conn_board {
 
 // For ref_min_bytes: see the table in docs/architecture.md.
 #define CONN_REF_MIN_BYTES 4096
+// A reference takes a chunk, and a copy of as much must not take less.
+#define CONN_REF_MIN_LEAST (CHUNK_ROOM + sizeof(struct extref))
 
 struct conn_conf {
 	uint32_t conn_count_max; // the same as tcp_conf.conn_count_max, in all workers
@@ -55,7 +57,7 @@ struct conn_conf {
 	uint32_t out_limit; // unacknowledged reply bytes at which parsing stops
 	uint32_t idle_timeout_s; // 0: never
 	// Pieces of values from this length on are sent from the store's memory, pinned, and
-	// not copied into the send queue; at least CHUNK_ROOM, 0: all are copied.
+	// not copied into the send queue; at least CONN_REF_MIN_LEAST, 0: all are copied.
 	uint32_t ref_min_bytes;
 	unsigned udp_prefix_count;
 	struct conn_prefix udp_prefix[CONN_PREFIXES_MAX];

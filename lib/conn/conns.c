@@ -35,7 +35,7 @@ struct conns *conns_create(const struct conn_conf *conf, struct net *net, struct
 
 	if (conf->udp_prefix_count > CONN_PREFIXES_MAX || conf->conn_count_max == 0 ||
 		conf->long_count == 0 || conf->requests_per_event == 0 || conf->out_limit == 0 ||
-		(conf->ref_min_bytes && conf->ref_min_bytes < CHUNK_ROOM) ||
+		(conf->ref_min_bytes && conf->ref_min_bytes < CONN_REF_MIN_LEAST) ||
 		conf->board_idx >= CONN_WORKERS_MAX)
 		return NULL;
 	cs = calloc(1, sizeof(*cs));

@@ -52,7 +52,7 @@ void connrig_conf(struct connrig *r)
 		.long_count = 4,
 		.long_timeout_s = 60,
 		.out_limit = 65536,
-		.ref_min_bytes = CHUNK_ROOM,
+		.ref_min_bytes = CONN_REF_MIN_LEAST,
 		.udp_prefix_count = 2,
 		.udp_prefix = {{.addr = 0x0a000000, .mask = 0xffffff00},
 			{.addr = 0x0a000080, .mask = 0xffffff80, .trusted = true}},

@@ -177,7 +177,7 @@ static void test_copies(void **state)
 	char key[8];
 
 	start();
-	set_value(0, "key", 'a', CHUNK_ROOM - 100);
+	set_value(0, "key", 'a', CONN_REF_MIN_LEAST - 1);
 	hold_get("key");
 	assert_int_equal(pinned(), 0);
 	connrig_close(&rig);
