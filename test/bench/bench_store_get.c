@@ -74,8 +74,7 @@ static void measure(const char *what, struct bench *b, round_fn *fn)
 	}
 	qsort(ns, ROUNDS, sizeof(*ns), compare);
 	mid = ns[ROUNDS / 2];
-	printf("%-28s %7.1f cycles %7.1f ns %8.2f M/s   (best %7.1f cycles)\n", what, mid * per_ns,
-		mid, 1e3 / mid, ns[0] * per_ns);
+	printf("store.%s.cycles %.1f cycles\nstore.%s.ns %.1f ns\n", what, mid * per_ns, what, mid);
 }
 
 static void key_make(uint8_t key[KEY_LEN], uint32_t n)
@@ -181,7 +180,7 @@ static void bench_get(struct bench *b, const char *name, unsigned batch)
 
 	b->batch = batch;
 	b->sum = b->hits = 0;
-	snprintf(what, sizeof(what), "get, %s, batch %u", name, batch);
+	snprintf(what, sizeof(what), "get_%s_batch%u", name, batch);
 	measure(what, b, round_get);
 	CHECK(b->sum == b->hits && b->hits > 0);
 }
@@ -208,22 +207,22 @@ int main(int argc, char **argv)
 	bench_open(&b, 64, 1000, 1000);
 	for (uint32_t i = 0; i < KEYS; i++)
 		b.hash[i] = store_hash(b.k.s, b.keys[i], KEY_LEN);
-	measure("hash alone", &b, round_hash);
-	measure("get, cached, hash given", &b, round_get_hashed);
-	measure("tick with nothing to do", &b, round_tick);
+	measure("hash", &b, round_hash);
+	measure("get_cached_hash_given", &b, round_get_hashed);
+	measure("tick_idle", &b, round_tick);
 	bench_get(&b, "cached", 1);
 	bench_get(&b, "cached", 16);
-	measure("set, cached, overwriting", &b, round_set);
+	measure("set_cached", &b, round_set);
 	bench_close(&b);
 
 	bench_open(&b, mib, items, items);
 	bench_get(&b, "memory", 1);
 	bench_get(&b, "memory", 16);
-	measure("set, memory, overwriting", &b, round_set);
+	measure("set_memory", &b, round_set);
 	bench_close(&b);
 
 	bench_open(&b, 64, items, items * 4);
-	measure("set, 64 MiB, evicting", &b, round_set);
+	measure("set_evict", &b, round_set);
 	bench_close(&b);
 	return 0;
 }
