@@ -222,7 +222,7 @@ lint: compile_commands.json ## clang-format, cppcheck, clang-tidy, shellcheck, l
 compile_commands.json: Makefile $(SRC_lib) $(SRC_app) $(SRC_test)
 	$(Q){ echo '['; sep=; for f in $(SRC_lib) $(SRC_app) $(SRC_test); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" "$(CURDIR)" "$$f" \
-		'$(subst ",\\\\\\\",$(CC) $(ALL_CFLAGS)) -c '"$$f"; sep=,; done; echo ']'; } >$@
+		'$(subst ",\\\\\\\",$(CC) $(filter-out -flto% -ffat-lto%,$(ALL_CFLAGS))) -c '"$$f"; sep=,; done; echo ']'; } >$@
 
 # ---- installation
 

@@ -129,7 +129,11 @@ static int read_lines(
 
 static uint64_t count_lines(const uint8_t *p, size_t len)
 {
-	uint64_t n = len > 0 && p[len - 1] != '\n';
+	uint64_t n;
+
+	if (len == 0)
+		return 0;
+	n = p[len - 1] != '\n';
 
 	for (const uint8_t *end = p + len; (p = memchr(p, '\n', (size_t)(end - p))); p++)
 		n++;
