@@ -53,7 +53,7 @@ CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
 AR := gcc-ar
 
 ifneq ($(filter-out help deps clean distclean format run test,$(or $(MAKECMDGOALS),all)),)
-PKGS_MISSING := $(shell for p in libdpdk libpcap cmocka; do pkg-config --exists $$p || echo $$p; done)
+PKGS_MISSING := $(shell for p in libdpdk libpcap cmocka numa; do pkg-config --exists $$p || echo $$p; done)
 ifneq ($(PKGS_MISSING),)
 $(error missing development packages: $(PKGS_MISSING). Run `make deps` as root (or `make run`, `make test`))
 endif
@@ -78,7 +78,7 @@ LDFLAGS ?=
 ALL_CFLAGS := -std=gnu2x -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -fno-strict-aliasing -fno-common -pthread -Ilib -Itest \
 	-DRINGCACHED_VERSION='"$(VERSION)"' $(DPDK_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(filter -fsanitize=% --coverage,$(OPT_$(VARIANT))) -pthread $(LDFLAGS)
-LIBS := $(DPDK_LIBS) $(PCAP_LIBS) -lm
+LIBS := $(DPDK_LIBS) $(PCAP_LIBS) -lnuma -lm
 
 # Changed flags rebuild everything of this variant.
 FLAGS_NOW := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)

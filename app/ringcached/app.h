@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "cfg/cfg.h"
+#include "port/hugemem.h"
 #include "port/port.h"
 #include "steer/steer.h"
 #include "store/file.h"
@@ -89,10 +90,9 @@ struct app {
 	uint64_t unix_us_at_zero;
 	struct stats *stats;
 	struct store *store;
-	void *store_mem; // hugepages of our own, or NULL
-	size_t store_mem_size;
+	struct hugemem store_mem; // hugepages of our own, or none
 	struct store_file store_file; // with restart-file
-	const char *store_text; // what the items are in
+	char store_text[64]; // what the items are in
 	struct rte_mempool *pool;
 	struct port port;
 	bool dispatch; // else rtc

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -14,7 +13,6 @@
 LOG_TYPE("items");
 
 #define MIB ((uint64_t)1024 * 1024)
-#define HUGE_2MB (2 * MIB)
 
 static int fail(const char *what)
 {
@@ -39,15 +37,24 @@ static double ms_per_gib(double ms, uint64_t bytes)
 // ordinary pages itself.
 static void map_hugepages(struct app *app)
 {
-	size_t size = (app->cfg.memory.memory_mb * MIB + HUGE_2MB - 1) & ~(HUGE_2MB - 1);
+	struct hugemem *h = &app->store_mem;
 
-	if (app->cfg.memory.hugepages == CFG_HUGEPAGES_off)
+	snprintf(app->store_text, sizeof(app->store_text), "ordinary pages");
+	if (app->cfg.memory.hugepages == CFG_HUGEPAGES_off ||
+		!hugemem_map(h, app->cfg.memory.memory_mb * MIB, app->port.socket_id))
 		return;
-	app->store_mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-	app->store_mem_size = size;
-	if (app->store_mem == MAP_FAILED)
-		app->store_mem = NULL;
+	snprintf(app->store_text, sizeof(app->store_text), "%zu hugepages of %zu MiB",
+		h->size / h->page_size, h->page_size / (size_t)MIB);
+	if (app->port.socket_id < 0 || h->node < 0)
+		return;
+	if (h->node != app->port.socket_id || h->remote_percent)
+		LOG(WARNING,
+			"port %s is on NUMA node %d, and %u %% of the items' memory is elsewhere: "
+			"reserve hugepages on node %d",
+			app->port.name, app->port.socket_id,
+			h->node == app->port.socket_id ? h->remote_percent
+						       : 100 - h->remote_percent,
+			app->port.socket_id);
 }
 
 static int open_file(struct app *app)
@@ -66,8 +73,8 @@ static int open_file(struct app *app)
 			"restart-file %s is not on hugetlbfs or tmpfs: the kernel writes every "
 			"change to the disk, which is slow",
 			path);
-	app->store_text = app->store_file.is_hugetlbfs ? "the restart file, hugepages"
-						       : "the restart file, ordinary pages";
+	snprintf(app->store_text, sizeof(app->store_text), "the restart file, %s pages",
+		app->store_file.is_hugetlbfs ? "huge" : "ordinary");
 	return 0;
 }
 
@@ -140,10 +147,9 @@ int app_store_open(struct app *app)
 			return -1;
 	} else {
 		map_hugepages(app);
-		if (!app->store_mem && app->cfg.memory.hugepages == CFG_HUGEPAGES_require)
+		if (!app->store_mem.mem && app->cfg.memory.hugepages == CFG_HUGEPAGES_require)
 			return fail("hugepages=require: too few hugepages are free for memory-mb");
-		conf.mem = app->store_mem;
-		app->store_text = app->store_mem ? "hugepages" : "ordinary pages";
+		conf.mem = app->store_mem.mem;
 	}
 	if (!app->store)
 		app->store = store_create(&conf, &err);
@@ -170,8 +176,7 @@ void app_store_close(struct app *app)
 	if (app->store && app->store_file.mem)
 		seal(app);
 	store_destroy(app->store);
-	if (app->store_mem)
-		munmap(app->store_mem, app->store_mem_size);
+	hugemem_unmap(&app->store_mem);
 	if (app->store_file.mem)
 		store_file_close(&app->store_file);
 }

@@ -67,7 +67,7 @@ int app_settings(struct app *app)
 	set(s, "ringcached_device", "%s", app->port.name);
 	set(s, "memory_file", "%s", file[0] ? file : "(null)"); // as memcached says it
 	set(s, "ringcached_hugepages", "%s",
-		app->store_mem || app->store_file.is_hugetlbfs ? "yes" : "no");
+		app->store_mem.mem || app->store_file.is_hugetlbfs ? "yes" : "no");
 	app->settings = s->item;
 	return 0;
 }

@@ -185,6 +185,30 @@ int app_topology(struct app *app)
 	return 0;
 }
 
+// A packet and its items cross the link between sockets for each lcore that is away from the NIC.
+static void warn_of_far_lcores(const struct app *app)
+{
+	char list[200] = "";
+	int n = 0;
+
+	if (app->port.socket_id < 0 || rte_socket_count() < 2)
+		return;
+	for (unsigned i = 0; i < app->rx_lcore_count + app->worker_count; i++) {
+		unsigned id = i < app->rx_lcore_count
+				      ? app->rx[i].lcore_id
+				      : app->worker[i - app->rx_lcore_count].lcore_id;
+
+		if ((int)rte_lcore_to_socket_id(id) != app->port.socket_id &&
+			n < (int)sizeof(list) - 16)
+			n += snprintf(list + n, sizeof(list) - (size_t)n, " %u", id);
+	}
+	if (n)
+		LOG(WARNING,
+			"port %s is on NUMA node %d, and these lcores are not:%s; choose others "
+			"with the EAL argument --lcores",
+			app->port.name, app->port.socket_id, list);
+}
+
 void app_topology_log(const struct app *app)
 {
 	const struct port *p = &app->port;
@@ -214,4 +238,5 @@ void app_topology_log(const struct app *app)
 		app->worker[0].idle.may_sleep ? "sleep" : "spin");
 	LOG(INFO, "packet memory: %s; items: %u MiB in %s", app->memory_text,
 		app->cfg.memory.memory_mb, app->store_text);
+	warn_of_far_lcores(app);
 }

@@ -3,11 +3,12 @@
 
 #include "port/eal_args.h"
 
-#include <dirent.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "port/hugemem.h"
 
 #define MBUF_OVERHEAD 2432 // headers, headroom and the pool's own, per packet
 #define EXTRA_MB 64
@@ -74,26 +75,12 @@ bool eal_device_is_pci(const char *device)
 
 uint64_t eal_hugepages_free_mb(void)
 {
-	static const char folder[] = "/sys/kernel/mm/hugepages";
-	DIR *dir = opendir(folder);
+	struct hugemem_kind kind[HUGEMEM_KINDS_MAX];
+	unsigned n = hugemem_kinds(kind, HUGEMEM_KINDS_MAX);
 	uint64_t mb = 0;
 
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		unsigned long long kb, n = 0;
-		char path[400];
-		FILE *f;
-
-		if (sscanf(e->d_name, "hugepages-%llukB", &kb) != 1)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s/free_hugepages", folder, e->d_name);
-		f = fopen(path, "r");
-		if (f && fscanf(f, "%llu", &n) == 1)
-			mb += n * kb / 1024;
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
+	for (unsigned i = 0; i < n; i++)
+		mb += kind[i].free_count * kind[i].page_size / (1024 * 1024);
 	return mb;
 }
 
