@@ -80,7 +80,7 @@ struct worker_lcore {
 	uint16_t tx_queue;
 	struct rte_ring *closed_ring[APP_RX_LCORES_MAX]; // notices of closed flows, roundrobin
 	struct idle idle;
-	_Atomic bool drained;
+	_Atomic bool drained, paused;
 	stat_t stat[LCORE_STAT_COUNT];
 };
 
@@ -110,6 +110,7 @@ struct app {
 	_Atomic uint32_t open_count; // TCP connections of all workers
 	struct conn_board board; // where workers find each other's
 	_Atomic bool drain, stop;
+	_Atomic bool pause; // workers stand still, in app_pause_turn
 	struct cmd_setting *settings; // for "stats settings"
 };
 
@@ -141,6 +142,12 @@ void tx_queue_send(struct app *app, uint16_t queue, struct rte_mbuf **m, unsigne
 
 // control.c: serve until a signal; returns the exit status.
 int control_run(struct app *app);
+
+// admin.c: answer on DPDK's telemetry socket, from when the lcores run until they stop.
+void app_admin_open(struct app *app);
+void app_admin_close(void);
+// A worker's turn while app->pause is set: says that it stands, and waits for the end.
+void app_pause_turn(struct worker_lcore *wl);
 
 // settings.c: fill app->settings. 0 or -1.
 int app_settings(struct app *app);

@@ -123,6 +123,7 @@ int control_run(struct app *app)
 	}
 	if (!port_wait_link(&app->port, LINK_TIMEOUT_MS))
 		LOG(WARNING, "port %s has no link yet", app->port.name);
+	app_admin_open(app);
 	fprintf(stderr, "ringcached: ready\n");
 	for (unsigned turn = 0; (sig = wait_turn(&set)) == 0; turn++) {
 		print_traces(app);
@@ -131,6 +132,7 @@ int control_run(struct app *app)
 	}
 	LOG(INFO, "%s: draining", sig == SIGTERM ? "SIGTERM" : "SIGINT");
 	drain(app, &set);
+	app_admin_close();
 	atomic_store(&app->stop, true);
 	rte_eal_mp_wait_lcore();
 	print_traces(app);

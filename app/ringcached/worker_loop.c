@@ -135,6 +135,8 @@ int worker_loop(void *arg)
 			atomic_store_explicit(
 				&wl->drained, worker_is_drained(wl->worker), memory_order_relaxed);
 		}
+		if (unlikely_(atomic_load_explicit(&app->pause, memory_order_relaxed)))
+			app_pause_turn(wl);
 		idle_turn(&wl->idle, work > 0, now_us, worker_next_deadline_us(wl->worker, now_us),
 			wl->stat, wl->worker);
 	}
