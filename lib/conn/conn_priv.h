@@ -57,7 +57,7 @@ struct conn_face {
 
 // A datagram that was accepted.
 struct udp_job {
-	const struct net_pkt *pkt;
+	struct net_pkt *pkt;
 	const struct conn_prefix *prefix;
 	struct udp_frame frame;
 	struct slice text; // starts with a command line

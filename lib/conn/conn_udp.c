@@ -124,18 +124,35 @@ static uint32_t udp_datagram_count(const struct conns *cs, uint32_t len)
 	return (len + cs->udp_payload_max - 1) / cs->udp_payload_max;
 }
 
-// The reply in udp_out, cut into datagrams.
-static void udp_send(struct conns *cs, const struct net_pkt *pkt, uint16_t request_id)
+// The request's own mbuf, its payload to be written over, if it can carry len bytes: the
+// headers go where the request's were, in lines the cache has. NULL: it cannot.
+static struct rte_mbuf *udp_reuse(struct net_pkt *pkt, uint32_t len)
+{
+	struct rte_mbuf *m = pkt->m;
+	size_t off = (size_t)(pkt->l4 + HDR_UDP_LEN - (uint8_t *)m->buf_addr);
+
+	if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 || m->nb_segs != 1 ||
+		off + UDP_FRAME_LEN + len > m->buf_len)
+		return NULL;
+	m->data_off = (uint16_t)off;
+	pkt->m = NULL;
+	return m;
+}
+
+// The reply in udp_out, cut into datagrams. All commands of the request were run.
+static void udp_send(struct conns *cs, struct net_pkt *pkt, uint16_t request_id)
 {
 	uint32_t total = udp_datagram_count(cs, cs->udp_out.len);
 	struct udp_frame f = {.request_id = request_id, .total = (uint16_t)total};
 
 	CONN_ADD(cs, bytes_written, cs->udp_out.len);
 	for (uint32_t seq = 0; seq < total; seq++) {
-		struct rte_mbuf *m = net_alloc(cs->net);
+		struct rte_mbuf *m = total == 1 ? udp_reuse(pkt, cs->udp_out.len) : NULL;
 		uint8_t *dst;
 		uint32_t n;
 
+		if (!m)
+			m = net_alloc(cs->net);
 		if (!m) {
 			CONN_COUNT(cs, drop_udp_memory);
 			return;
@@ -197,7 +214,7 @@ static void udp_answer(struct conns *cs, struct udp_job *j, uint64_t now_us)
 }
 
 // Who may ask, and what is a request.
-static bool udp_accept(struct conns *cs, const struct net_pkt *pkt, struct udp_job *j)
+static bool udp_accept(struct conns *cs, struct net_pkt *pkt, struct udp_job *j)
 {
 	j->pkt = pkt;
 	if (!udp_input(cs->net, pkt, &j->text))

@@ -530,6 +530,50 @@ static void test_no_mbufs(void **state)
 	assert_int_equal(tcp_chunk_pool(rig.tcp)->used_count, 0);
 }
 
+// A reply of one datagram goes out in the request's own mbuf: it needs no other.
+static void test_reply_in_place(void **state)
+{
+	struct rte_mbuf *taken[4096];
+	unsigned n = 0;
+
+	store("k", 300, 'v');
+	connrig_udp_forget(&rig);
+	connrig_udp(&rig, ALLOWED, PORT, 0xabcd, "get none\r\n");
+	connrig_udp(&rig, ALLOWED, PORT, 0xabce, "get k\r\n");
+	while ((taken[n] = rte_pktmbuf_alloc(rig.net_conf.pool)))
+		n++;
+	connrig_turn(&rig);
+	while (n > 0)
+		rte_pktmbuf_free(taken[--n]);
+	assert_int_equal(rig.datagram_count, 2);
+	assert_int_equal(rig.datagram[0].len, strlen("END\r\n"));
+	assert_int_equal(
+		rig.datagram[1].len, strlen("VALUE k 0 300\r\n") + 302 + strlen("END\r\n"));
+	connrig_counts(&rig, "udp_requests=2 udp_replies=2");
+}
+
+// Whose bytes others still read, it is not written over: a capture, a clone.
+static void test_request_of_others(void **state)
+{
+	for (unsigned way = 0; way < 2; way++) {
+		struct rte_mbuf *m;
+		uint8_t before[100];
+
+		connrig_udp_forget(&rig);
+		connrig_udp(&rig, ALLOWED, PORT, 0xabcd, "get a none at all of these\r\n");
+		m = rig.burst[rig.burst_count - 1];
+		memcpy(before, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+		if (way == 0)
+			rte_mbuf_refcnt_update(m, 1);
+		else
+			rig.burst[rig.burst_count - 1] = rte_pktmbuf_clone(m, rig.net_conf.pool);
+		connrig_turn(&rig);
+		expect(ALLOWED, "END\r\n");
+		assert_memory_equal(before, rte_pktmbuf_mtod(m, uint8_t *), m->data_len);
+		rte_pktmbuf_free(m);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_rig, close_rig)
 #define TEST_OWN(f) cmocka_unit_test_teardown(f, close_rig)
 
@@ -555,6 +599,8 @@ int main(void)
 		TEST_OWN(test_rate_is_per_network),
 		TEST(test_no_chunks),
 		TEST(test_no_mbufs),
+		TEST(test_reply_in_place),
+		TEST(test_request_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
