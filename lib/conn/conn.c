@@ -30,7 +30,7 @@
 //   PARSE_CMD -> SWALLOW    [drive_parse_cmd]  storage command refused
 //   PARSE_CMD -> MWRITE     [drive_parse_cmd]  reply does not fit now
 //   PARSE_CMD -> CLOSING    [drive_parse_cmd]  quit, HTTP, endless line, other protocol
-//   NREAD     -> NEW_CMD    [drive_nread]      stored, or a clear refusal
+//   NREAD     -> NEW_CMD    [conn_store_whole, conn_store_part] stored, or a clear refusal
 //   NREAD     -> SWALLOW    [drive_nread]      out of memory, or refused
 //   NREAD     -> CLOSING    [drive_nread]      FIN inside the data block
 //   SWALLOW   -> NEW_CMD    [drive_swallow]    block gone
@@ -286,6 +286,47 @@ static void conn_long_put(struct conns *cs, struct conn *c)
 	c->lng = NULL;
 }
 
+// Move n bytes of the data block from offset off of the input into the record.
+static bool conn_fill(
+	struct conns *cs, struct conn *c, struct store_put *put, uint32_t off, uint32_t n)
+{
+	while (n > 0) {
+		uint8_t *room;
+		size_t len;
+
+		if (!store_put_room(cs->store, put, &room, &len))
+			return false;
+		if (len > n)
+			len = n;
+		tcp_copy(c->tcb, off, room, (uint32_t)len);
+		store_put_wrote(put, len);
+		off += (uint32_t)len;
+		n -= (uint32_t)len;
+	}
+	return true;
+}
+
+// Line and data block are all there: store, answer.
+static enum step conn_store_whole(struct conns *cs, struct conn *c, struct request *req)
+{
+	struct chunkq *out = tcp_send_queue(c->tcb);
+	struct store_put put;
+	uint8_t crlf[2];
+
+	if (!chunkq_has_room(out, CHUNK_ROOM))
+		return conn_wait_memory(cs, c);
+	if (cmd_put_begin(cs->cmd, req, &put, out) == CMD_SWALLOW)
+		return conn_skip_block(cs, c, req);
+	tcp_copy(c->tcb, req->line_len + req->vlen, crlf, 2);
+	if (conn_fill(cs, c, &put, req->line_len, req->vlen))
+		cmd_put_end(cs->cmd, req, &put, crlf[0] == '\r' && crlf[1] == '\n', out);
+	else
+		cmd_put_no_memory(cs->cmd, req, &put, out);
+	conn_take(cs, c, c->need);
+	conn_set_state(c, CONN_NEW_CMD);
+	return STEP_GO;
+}
+
 // A storage command whose line is at the front of the input. Values of one record
 // are taken when they are complete (lib/store's rule); larger ones as they come.
 static enum step conn_start_store(struct conns *cs, struct conn *c, struct request *req)
@@ -295,7 +336,7 @@ static enum step conn_start_store(struct conns *cs, struct conn *c, struct reque
 	if (req->vlen <= STORE_FRAGMENT_LEN) {
 		c->need = req->line_len + req->vlen + 2;
 		conn_set_state(c, CONN_NREAD);
-		return STEP_GO;
+		return tcp_readable(c->tcb) >= c->need ? conn_store_whole(cs, c, req) : STEP_GO;
 	}
 	if (!chunkq_has_room(out, CHUNK_ROOM))
 		return conn_block(cs, c);
@@ -395,10 +436,27 @@ static enum step conn_unfinished(struct conns *cs, struct conn *c)
 	return conn_run_long_get(cs, c);
 }
 
+// A whole command line is at the front of the input, and parsed.
+static enum step conn_run(
+	struct conns *cs, struct conn *c, struct request *req, const uint8_t *input)
+{
+	struct chunkq *out = tcp_send_queue(c->tcb);
+	enum cmd_status status;
+
+	if (op_is_store(req->op))
+		return conn_start_store(cs, c, req);
+	conn_skip_keys(c, req, input);
+	req->walk = &c->walk;
+	if (conn_is_list(req))
+		status = conn_list_run(cs, req, out);
+	else
+		status = cmd_run(cs->cmd, req, out, cs->conf.out_limit);
+	return conn_ran(cs, c, req, input, req->line_len, status);
+}
+
 static enum step drive_parse_cmd(struct conns *cs, struct conn *c)
 {
-	enum cmd_status status;
-	struct request req;
+	struct request req, *ahead;
 	struct slice in;
 
 	if (tcp_send_queue(c->tcb)->len >= cs->conf.out_limit) {
@@ -407,73 +465,25 @@ static enum step drive_parse_cmd(struct conns *cs, struct conn *c)
 	}
 	if (c->lng)
 		return conn_run_long_get(cs, c);
+	in = tcp_peek(c->tcb);
+	ahead = conn_ahead_take(cs, in.p);
+	if (ahead)
+		return conn_run(cs, c, ahead, in.p);
 	in = conn_input(cs, c, CONN_LINE_MAX);
 	if (!c->detected && !conn_detect(cs, c, in.p[0]))
 		return conn_end(cs, c);
 	switch (ascii_parse(&req, in.p, in.len)) {
 	case PARSE_OK:
-		break;
+		return conn_run(cs, c, &req, in.p);
 	case PARSE_BAD:
 		return conn_bad_line(cs, c, &req);
 	case PARSE_MORE:
 		return conn_unfinished(cs, c);
 	case PARSE_CLOSE:
-		CONN_COUNT(cs, closed_bad_line);
-		return conn_end(cs, c);
+		break;
 	}
-	if (op_is_store(req.op))
-		return conn_start_store(cs, c, &req);
-	conn_skip_keys(c, &req, in.p);
-	req.walk = &c->walk;
-	if (conn_is_list(&req))
-		status = conn_list_run(cs, &req, tcp_send_queue(c->tcb));
-	else
-		status = cmd_run(cs->cmd, &req, tcp_send_queue(c->tcb), cs->conf.out_limit);
-	return conn_ran(cs, c, &req, in.p, req.line_len, status);
-}
-
-// Move n bytes of the data block from offset off of the input into the record.
-static bool conn_fill(
-	struct conns *cs, struct conn *c, struct store_put *put, uint32_t off, uint32_t n)
-{
-	while (n > 0) {
-		uint8_t *room;
-		size_t len;
-
-		if (!store_put_room(cs->store, put, &room, &len))
-			return false;
-		if (len > n)
-			len = n;
-		tcp_copy(c->tcb, off, room, (uint32_t)len);
-		store_put_wrote(put, len);
-		off += (uint32_t)len;
-		n -= (uint32_t)len;
-	}
-	return true;
-}
-
-// Line and data block are all there: parse the line (again), store, answer.
-static enum step conn_store_whole(struct conns *cs, struct conn *c)
-{
-	struct chunkq *out = tcp_send_queue(c->tcb);
-	struct slice in = conn_input(cs, c, LINE_LEN_MAX + 1); // with its LF
-	struct store_put put;
-	struct request req;
-	uint8_t crlf[2];
-
-	if (!chunkq_has_room(out, CHUNK_ROOM))
-		return conn_wait_memory(cs, c);
-	CHECK(ascii_parse(&req, in.p, in.len) == PARSE_OK && op_is_store(req.op));
-	if (cmd_put_begin(cs->cmd, &req, &put, out) == CMD_SWALLOW)
-		return conn_skip_block(cs, c, &req);
-	tcp_copy(c->tcb, req.line_len + req.vlen, crlf, 2);
-	if (conn_fill(cs, c, &put, req.line_len, req.vlen))
-		cmd_put_end(cs->cmd, &req, &put, crlf[0] == '\r' && crlf[1] == '\n', out);
-	else
-		cmd_put_no_memory(cs->cmd, &req, &put, out);
-	conn_take(cs, c, c->need);
-	conn_set_state(c, CONN_NEW_CMD);
-	return STEP_GO;
+	CONN_COUNT(cs, closed_bad_line);
+	return conn_end(cs, c);
 }
 
 // The final CRLF of a large value, which may come in two segments.
@@ -525,6 +535,16 @@ static enum step conn_store_part(struct conns *cs, struct conn *c)
 	return STEP_GO;
 }
 
+// The data block came later than its line, which is parsed again.
+static enum step conn_store_waited(struct conns *cs, struct conn *c)
+{
+	struct slice in = conn_input(cs, c, LINE_LEN_MAX + 1); // with its LF
+	struct request req;
+
+	CHECK(ascii_parse(&req, in.p, in.len) == PARSE_OK && op_is_store(req.op));
+	return conn_store_whole(cs, c, &req);
+}
+
 static enum step drive_nread(struct conns *cs, struct conn *c)
 {
 	enum step step = STEP_WAIT;
@@ -532,7 +552,7 @@ static enum step drive_nread(struct conns *cs, struct conn *c)
 	if (c->lng)
 		step = conn_store_part(cs, c);
 	else if (tcp_readable(c->tcb) >= c->need)
-		step = conn_store_whole(cs, c);
+		step = conn_store_waited(cs, c);
 	if (step == STEP_WAIT && c->state == CONN_NREAD && !c->queued && c->eof)
 		return conn_end(cs, c);
 	return step;

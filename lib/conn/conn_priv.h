@@ -65,6 +65,14 @@ struct udp_job {
 	struct request req;
 };
 
+// A command parsed before its turn (conn_ahead.c).
+struct conn_ahead {
+	const uint8_t *at; // its first byte, in TCP's receive queue
+	struct request req;
+};
+#define CONN_AHEAD_MAX 32
+#define CONN_ITEMS_AHEAD 8 // commands between the prefetch of an item and its use; UDP too
+
 // Reply bytes a group of source prefixes may still cause.
 struct udp_bucket {
 	uint64_t credit; // bytes times 1000
@@ -86,6 +94,10 @@ struct conns {
 	uint32_t sweep_idx; // conns_poll goes on here
 	uint64_t sweep_us;
 	bool draining;
+	// Of the connections that are run now, in turn; [ahead_next, ahead_end) are those of the
+	// one that runs.
+	unsigned ahead_count, ahead_next, ahead_end;
+	struct conn_ahead ahead[CONN_AHEAD_MAX];
 	uint8_t line[CONN_LINE_MAX]; // a command that lies in several mbufs, made contiguous
 	uint32_t udp_payload_max; // of a reply datagram: UDP_PAYLOAD_MAX, or as the MTU allows
 	struct chunkq udp_out;
@@ -114,6 +126,13 @@ enum cmd_status conn_list_run(struct conns *cs, struct request *req, struct chun
 
 // Put c on the work list: it runs again in the next conns_run.
 void conn_queue_work(struct conns *cs, struct conn *c);
+
+// Parse what c has to say, behind what is parsed ahead already; then, when all connections
+// of the batch are added, start to fetch the items.
+void conn_ahead_add(struct conns *cs, const struct conn *c);
+void conn_ahead_start(struct conns *cs);
+// The command of the running connection that begins at this byte, if it was parsed ahead.
+struct request *conn_ahead_take(struct conns *cs, const uint8_t *at);
 
 // Drive c until it must wait.
 void conn_drive(struct conns *cs, struct conn *c, uint64_t now_us);

@@ -244,6 +244,12 @@ bad:
 	return false;
 }
 
+static void udp_prefetch_item(struct conns *cs, struct udp_job *j)
+{
+	if (j->parsed == PARSE_OK)
+		cmd_prefetch_item(cs->cmd, &j->req);
+}
+
 void conns_udp(struct conns *cs, struct net_pkt *pkt, unsigned n, uint64_t now_us)
 {
 	struct udp_job *job = cs->udp_job;
@@ -258,11 +264,13 @@ void conns_udp(struct conns *cs, struct net_pkt *pkt, unsigned n, uint64_t now_u
 			cmd_prefetch_bucket(cs->cmd, &job[job_count].req);
 		job_count++;
 	}
-	for (unsigned i = 0; i < job_count; i++)
-		if (job[i].parsed == PARSE_OK)
-			cmd_prefetch_item(cs->cmd, &job[i].req);
-	for (unsigned i = 0; i < job_count; i++)
+	for (unsigned i = 0; i < job_count && i < CONN_ITEMS_AHEAD; i++)
+		udp_prefetch_item(cs, &job[i]);
+	for (unsigned i = 0; i < job_count; i++) {
+		if (i + CONN_ITEMS_AHEAD < job_count)
+			udp_prefetch_item(cs, &job[i + CONN_ITEMS_AHEAD]);
 		udp_answer(cs, &job[i], now_us);
+	}
 	for (unsigned i = 0; i < n; i++)
 		rte_pktmbuf_free(pkt[i].m);
 }

@@ -90,12 +90,11 @@ void conns_destroy(struct conns *cs)
 	free(cs);
 }
 
-void conns_run(struct conns *cs, uint64_t now_us)
+// Those that yielded go first, each once; who yields again waits for the next call.
+static void run_work(struct conns *cs, uint64_t now_us)
 {
 	struct conn *work = cs->work;
-	struct tcb *tcb;
 
-	// Those that yielded go first, each once; who yields again waits for the next call.
 	cs->work = NULL;
 	cs->work_tail = &cs->work;
 	while (work) {
@@ -103,11 +102,43 @@ void conns_run(struct conns *cs, uint64_t now_us)
 
 		work = c->next;
 		c->queued = false;
-		if (c->state != CONN_CLOSED)
-			conn_drive(cs, c, now_us);
+		if (c->state == CONN_CLOSED)
+			continue;
+		cs->ahead_count = cs->ahead_next = 0;
+		conn_ahead_add(cs, c);
+		conn_ahead_start(cs);
+		cs->ahead_end = cs->ahead_count;
+		conn_drive(cs, c, now_us);
 	}
-	while ((tcb = tcp_ready_pop(cs->tcp)))
-		conn_events(cs, &cs->conn[tcp_index(cs->tcp, tcb)], tcp_take_events(tcb), now_us);
+}
+
+// The next connections that TCP reports: as many as can be parsed ahead. False: none.
+static bool run_ready(struct conns *cs, uint64_t now_us)
+{
+	struct tcb *tcb[CONN_AHEAD_MAX];
+	unsigned end[CONN_AHEAD_MAX], n = 0;
+
+	cs->ahead_count = 0;
+	while (n < CONN_AHEAD_MAX && cs->ahead_count < CONN_AHEAD_MAX &&
+		(tcb[n] = tcp_ready_pop(cs->tcp))) {
+		conn_ahead_add(cs, &cs->conn[tcp_index(cs->tcp, tcb[n])]);
+		end[n++] = cs->ahead_count;
+	}
+	conn_ahead_start(cs);
+	for (unsigned i = 0; i < n; i++) {
+		cs->ahead_next = i > 0 ? end[i - 1] : 0;
+		cs->ahead_end = end[i];
+		conn_events(
+			cs, &cs->conn[tcp_index(cs->tcp, tcb[i])], tcp_take_events(tcb[i]), now_us);
+	}
+	return n > 0;
+}
+
+void conns_run(struct conns *cs, uint64_t now_us)
+{
+	run_work(cs, now_us);
+	while (run_ready(cs, now_us))
+		;
 }
 
 bool conns_have_work(const struct conns *cs)

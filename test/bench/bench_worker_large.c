@@ -177,6 +177,35 @@ static void connect_clients(void)
 	}
 }
 
+// The same over TCP: each client asks for per_segment items in a segment, which acknowledges its
+// last reply too.
+static void bench_tcp_get(const char *name, uint32_t items, unsigned per_segment)
+{
+	struct rte_mbuf *m[BURST];
+	double sample[SAMPLES], burst[BURSTS];
+	unsigned bursts = BURSTS / per_segment + 1;
+	struct zipf z;
+	uint32_t len;
+
+	zipf_init(&z, items);
+	for (unsigned s = 0; s < SAMPLES; s++) {
+		for (unsigned b = 0; b < bursts; b++) {
+			for (unsigned i = 0; i < BURST; i++) {
+				char text[1024];
+				int n = 0;
+
+				for (unsigned k = 0; k < per_segment; k++)
+					n += sprintf(text + n, "get key-%012u\r\n", zipf_next(&z));
+				m[i] = wclient_tcp(&client[i], WCLIENT_PSH_ACK, text, (size_t)n);
+			}
+			burst[b] = run_burst(m, BURST, &len);
+			CHECK(len > per_segment * VALUE_LEN);
+		}
+		sample[s] = median(burst, bursts) / per_segment;
+	}
+	printf("worker.%s.cycles %.0f cycles\n", name, median(sample, SAMPLES));
+}
+
 // New keys all the time in a store that is full: each set costs an older item its place.
 static void bench_set(void)
 {
@@ -185,7 +214,6 @@ static void bench_set(void)
 	uint32_t next = 0, len;
 	struct store_usage u;
 
-	connect_clients();
 	for (unsigned s = 0; s < SAMPLES + 10; s++) {
 		unsigned bursts = s < 10 ? 3000 : BURSTS; // fill 64 MiB first
 
@@ -242,14 +270,19 @@ int main(void)
 		sprintf(name, "%s_zipf", step[i].name);
 		bench_get(name, step[i].items, true);
 		store_usage(wclient_store(), &u);
-		if (step[i].items == ITEMS_MAX)
+		if (step[i].items == ITEMS_MAX) {
+			connect_clients();
+			bench_tcp_get("tcp_get.10m_zipf", step[i].items, 1);
+			bench_tcp_get("tcp_get_pipe16.10m_zipf", step[i].items, 16);
 			printf("memory.item_overhead.bytes %.1f bytes\n",
 				(double)(u.bytes + u.index_bytes) / (double)u.curr_items -
 					(16 + VALUE_LEN));
+		}
 		wclient_worker_end(w, now_us);
 		munmap(mem, bytes);
 	}
 	open_worker(NULL, 64 << 20, 0);
+	connect_clients();
 	bench_set();
 	wclient_worker_end(w, now_us);
 	return 0;
