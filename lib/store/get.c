@@ -57,16 +57,23 @@ enum store_status store_get(struct store_ctx *ctx, const uint8_t *key, size_t nk
 	struct store_ref *ref)
 {
 	const struct store *s = ctx->s;
+	struct index_pos pos;
+	struct item *it;
+	uint32_t now_s;
+
 	// The clock and the flush are read before the slot: an item that is gone by
 	// them was gone when the slot was read. With a later clock, a version that has
-	// been replaced meanwhile could pass for an expired key.
-	uint32_t now_s = clock_now(s);
-	uint64_t flush = flush_stamp_now(s);
-	struct index_pos pos;
-	struct item *it = index_find(s, key, nkey, hash, &pos);
+	// been replaced meanwhile could pass for an expired key. But by an earlier one an
+	// item that was stored expired could be served: so not if it moved in between.
+	do {
+		uint64_t flush;
 
-	if (unlikely_(!it || item_is_gone(it, now_s, flush)))
-		return STORE_NOT_FOUND;
+		now_s = clock_now(s);
+		flush = flush_stamp_now(s);
+		it = index_find(s, key, nkey, hash, &pos);
+		if (unlikely_(!it || item_is_gone(it, now_s, flush)))
+			return STORE_NOT_FOUND;
+	} while (item_exptime(it) && unlikely_(clock_now(s) != now_s));
 	item_hit(it, now_s);
 	item_to_ref(s, it, ref);
 	return STORE_OK;
@@ -93,15 +100,14 @@ enum store_status store_touch(struct store_ctx *ctx, const uint8_t *key, size_t 
 {
 	struct store *s = ctx->s;
 	struct change c;
-	uint32_t now_s;
 
-	change_begin(ctx, &c, key, nkey, hash, &now_s);
+	change_begin(ctx, &c, key, nkey, hash);
 	if (c.old && !c.old_gone) {
 		// Under the lock, so that a move of the item does not lose it.
 		atomic_store_explicit(&c.old->exptime, exptime, memory_order_relaxed);
 		if (exptime)
 			atomic_lower(&segment_of(s, offset_of(s, c.old))->exp_min, exptime);
-		item_hit(c.old, now_s);
+		item_hit(c.old, c.now_s);
 		if (ref)
 			item_to_ref(s, c.old, ref);
 		bucket_unlock(s, hash);

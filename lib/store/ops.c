@@ -9,15 +9,15 @@
 #include "base/hotpath.h"
 
 #define NUMBER_LEN_MAX 20 // digits of 2^64 - 1
+#define FLUSH_MARGIN 65536 // stores between flush_now's look at the stamps and its end
 #define NUMBER_VALUE_MAX 1024 // a longer value is no number, whatever pads it
 
 enum store_status store_delete(
 	struct store_ctx *ctx, const uint8_t *key, size_t nkey, uint64_t hash)
 {
 	struct change c;
-	uint32_t now_s;
 
-	change_begin(ctx, &c, key, nkey, hash, &now_s);
+	change_begin(ctx, &c, key, nkey, hash);
 	if (c.old)
 		change_remove(ctx, &c);
 	change_end(ctx, &c, hash, true);
@@ -115,7 +115,7 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 	bool down, uint64_t delta, uint64_t *value)
 {
 	enum store_status status = STORE_OK;
-	uint32_t room = NUMBER_LEN_MAX, now_s;
+	uint32_t room = NUMBER_LEN_MAX;
 	struct item *it = NULL;
 	struct change c;
 	uint64_t v;
@@ -125,7 +125,7 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 			stat_inc(CTX_STAT(ctx, out_of_memory));
 			return STORE_NO_MEMORY;
 		}
-		change_begin(ctx, &c, key, nkey, hash, &now_s);
+		change_begin(ctx, &c, key, nkey, hash);
 		if (!c.old || c.old_gone) {
 			status = STORE_NOT_FOUND;
 			break;
@@ -155,22 +155,38 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 
 // ---- flush
 
-// One more than every stamp given out so far. Under the clock lock.
-void flush_now(struct store *s)
+// No stamp given out so far, and none of this second that follows no other, is larger. Without
+// the ctx's byte. Under the clock lock.
+static uint64_t stamp_newest(const struct store *s)
 {
-	uint64_t max = flush_stamp_now(s) >> 8;
+	uint64_t max = stamp_second(s, clock_now(s)), flush = flush_stamp_now(s) >> 8;
 
+	if (max < flush)
+		max = flush;
 	for (unsigned i = 0; i < s->ctx_count; i++) {
 		uint64_t n = atomic_load_explicit(&s->ctx[i].stamp_count, memory_order_acquire);
 
 		if (n > max)
 			max = n;
 	}
+	return max;
+}
+
+// Above the stamp of every change that was decided without this flush: those given out, and
+// those that the changes under way will take until it is seen, which go on counting. Under
+// the clock lock.
+void flush_now(struct store *s)
+{
+	uint64_t max, stamp;
+
+	do {
+		max = stamp_newest(s);
+	} while (stamp_newest(s) - max > FLUSH_MARGIN / 2);
+	stamp = (max + FLUSH_MARGIN) << 8;
 	// In the file first: who sees the flush done must never see it undone.
 	if (s->sb)
-		atomic_store_explicit(
-			&s->sb->live.flush_stamp, (max + 1) << 8, memory_order_release);
-	atomic_store_explicit(&s->flush_stamp, (max + 1) << 8, memory_order_release);
+		atomic_store_explicit(&s->sb->live.flush_stamp, stamp, memory_order_release);
+	atomic_store_explicit(&s->flush_stamp, stamp, memory_order_release);
 	s->flush_at_s = 0;
 }
 

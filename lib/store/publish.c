@@ -9,14 +9,17 @@
 
 #define STAMP_SECOND_SHIFT 24 // 16 M stores a second and ctx before it runs ahead
 
-uint64_t stamp_next(struct store_ctx *ctx, uint64_t floor)
+uint64_t stamp_second(const struct store *s, uint32_t now_s)
 {
-	const struct store *s = ctx->s;
-	uint64_t n = atomic_load_explicit(&ctx->stamp_count, memory_order_relaxed);
-	uint64_t flush = flush_stamp_now(s) >> 8;
-	uint64_t second = (uint64_t)(clock_now(s) - s->start_s) << STAMP_SECOND_SHIFT;
+	return (uint64_t)(now_s - s->start_s) << STAMP_SECOND_SHIFT;
+}
 
-	floor >>= 8;
+uint64_t stamp_next(struct store_ctx *ctx, const struct change *c)
+{
+	uint64_t n = atomic_load_explicit(&ctx->stamp_count, memory_order_relaxed);
+	uint64_t floor = c->old ? c->old->stamp >> 8 : 0, flush = c->flush >> 8;
+	uint64_t second = stamp_second(ctx->s, c->now_s);
+
 	if (n < floor)
 		n = floor;
 	if (n < flush)
@@ -44,14 +47,15 @@ void item_init(const struct store *s, struct item *it, const uint8_t *key, size_
 		memcpy(it->data, key, nkey);
 }
 
-void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey,
-	uint64_t hash, uint32_t *now_s)
+void change_begin(
+	struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey, uint64_t hash)
 {
 	bucket_lock(ctx->s, hash);
-	*now_s = clock_now(ctx->s);
+	c->now_s = clock_now(ctx->s);
+	c->flush = flush_stamp_now(ctx->s);
 	c->victim = NULL;
 	c->old = index_find(ctx->s, key, nkey, hash, &c->pos);
-	c->old_gone = c->old && item_is_gone(c->old, *now_s, flush_stamp_now(ctx->s));
+	c->old_gone = c->old && item_is_gone(c->old, c->now_s, c->flush);
 }
 
 bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, uint64_t hash)
@@ -77,7 +81,7 @@ bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, ui
 			slot = pos.slot;
 		}
 	}
-	it->stamp = stamp_next(ctx, c->old ? c->old->stamp : 0);
+	it->stamp = stamp_next(ctx, c);
 	atomic_store_explicit(&it->atime, clock_now(s), memory_order_relaxed);
 	if (bits & ITEM_LARGE)
 		for (uint32_t i = 0, n = fragment_count(owner_value_len(it)); i < n; i++)

@@ -5,10 +5,6 @@
 #include "store/index.h"
 #include "store/segment.h"
 
-// A new stamp: unique, larger than every earlier one of this ctx, than the last
-// flush, and than floor (the stamp of the version that it replaces).
-uint64_t stamp_next(struct store_ctx *ctx, uint64_t floor);
-
 // Everything stored so far is gone. Under the clock lock.
 void flush_now(struct store *s);
 
@@ -17,12 +13,23 @@ struct change {
 	struct index_pos pos; // of old
 	struct item *old; // any version of the key, maybe gone; NULL: none
 	bool old_gone; // expired or flushed: counts as absent
+	// By which it was judged. The new version's stamp comes of the same: one that was decided
+	// before a flush never outlives it, though it is published after.
+	uint32_t now_s;
+	uint64_t flush;
 	struct item *victim; // pushed out of a full chain
 };
 
-// Take the lock of the key's bucket and look the key up. now_s is read inside.
-void change_begin(struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey,
-	uint64_t hash, uint32_t *now_s);
+// A new stamp: unique, larger than every earlier one of this ctx, than the flush that the
+// change has seen, and than the stamp of the version that it replaces. Under the lock.
+uint64_t stamp_next(struct store_ctx *ctx, const struct change *c);
+
+// The part of a stamp above the ctx's byte that all stamps of a second exceed.
+uint64_t stamp_second(const struct store *s, uint32_t now_s);
+
+// Take the lock of the key's bucket and look the key up.
+void change_begin(
+	struct store_ctx *ctx, struct change *c, const uint8_t *key, size_t nkey, uint64_t hash);
 
 // Make it the version of its key. False: the chain is full and nothing may be
 // evicted. Under the lock; the record is complete but for its stamp.

@@ -289,7 +289,6 @@ static enum store_status put_combine(struct store_ctx *ctx, struct store_put *pu
 	enum store_status status = STORE_NOT_STORED;
 	struct store_put joined;
 	struct change c;
-	uint32_t now_s;
 	bool done = false;
 
 	for (unsigned tries = 0; !done; tries++) {
@@ -307,7 +306,7 @@ static enum store_status put_combine(struct store_ctx *ctx, struct store_put *pu
 			if (status != STORE_OK)
 				return status;
 		}
-		change_begin(ctx, &c, put->key, put->nkey, put->hash, &now_s);
+		change_begin(ctx, &c, put->key, put->nkey, put->hash);
 		if (lock_first) {
 			status = !c.old || c.old_gone
 					 ? STORE_NOT_STORED
@@ -334,7 +333,6 @@ enum store_status store_put_commit(struct store_ctx *ctx, struct store_put *put,
 	struct item *it = put_item(s, put);
 	enum store_status status;
 	struct change c;
-	uint32_t now_s;
 
 	put_finish_value(s, put);
 	if (unlikely_(mode == STORE_APPEND || mode == STORE_PREPEND)) {
@@ -343,7 +341,7 @@ enum store_status store_put_commit(struct store_ctx *ctx, struct store_put *put,
 		return status;
 	}
 	atomic_store_explicit(&it->exptime, exptime, memory_order_relaxed);
-	change_begin(ctx, &c, put->key, put->nkey, put->hash, &now_s);
+	change_begin(ctx, &c, put->key, put->nkey, put->hash);
 	status = mode_verdict(s, mode, c.old_gone ? NULL : c.old, cas);
 	if (likely_(status == STORE_OK) && unlikely_(!change_publish(ctx, &c, it, put->hash))) {
 		status = STORE_NO_MEMORY;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "store/publish.h"
 #include "support/store_kit.h"
 
 static int open_store(void **state)
@@ -514,6 +515,47 @@ static void test_delayed_flush(void **state)
 	assert_true(kit_has(k, "last"));
 }
 
+// A change is decided, then all is flushed, then it is published: what it was made from is
+// flushed, so it is too. flush_in_s: the flush comes with a new second.
+static void change_across_flush(struct kit *k, uint32_t flush_in_s)
+{
+	struct store_ctx *other = store_ctx_create(k->s, 1);
+	uint64_t hash = kit_hash(k, "n");
+	struct store_put put;
+	struct change c;
+	struct item *it;
+
+	kit_set(k, "n", "1");
+	// Another ctx is ahead with its stamps, or behind.
+	for (unsigned i = 0; i < 10; i++)
+		kit_put(flush_in_s ? k->ctx : other, k->s, STORE_SET, "x", 1, "v", 1, 0, 0, 0);
+	// The first stamp of a second is ahead of all others.
+	kit_pass(k, 1);
+	store_put_begin(k->ctx, &put, (const uint8_t *)"n", 1, hash, 0, 1);
+	it = item_at(k->s, put.ref);
+	memcpy(item_value(it), "2\r\n", 3);
+	change_begin(k->ctx, &c, put.key, put.nkey, hash);
+	assert_true(c.old && !c.old_gone);
+	store_flush(other, flush_in_s ? k->now_s + flush_in_s : 0);
+	if (flush_in_s)
+		store_tick(other, k->now_s += flush_in_s);
+	assert_true(change_publish(k->ctx, &c, it, hash));
+	change_end(k->ctx, &c, hash, true);
+	item_settle(k->ctx, it);
+	assert_false(kit_has(k, "n"));
+	assert_int_equal(kit_mode(k, STORE_ADD, "n", "3", 0), STORE_OK);
+	kit_tick(k, 2);
+	assert_true(kit_is(k, "n", "3"));
+	store_ctx_destroy(other);
+}
+
+static void test_flush_outlived_by_no_change(void **state)
+{
+	change_across_flush(*state, 0);
+	change_across_flush(*state, 1);
+	change_across_flush(*state, 9);
+}
+
 struct walked {
 	unsigned count[1000];
 	unsigned total;
@@ -639,6 +681,7 @@ int main(void)
 		WITH_STORE(test_flush),
 		WITH_STORE(test_flush_sees_stores_of_all_ctxs),
 		WITH_STORE(test_delayed_flush),
+		WITH_STORE(test_flush_outlived_by_no_change),
 		WITH_STORE(test_walk),
 		WITH_STORE(test_prefetch_changes_nothing),
 		WITH_STORE(test_long_chains),
