@@ -94,8 +94,9 @@ UNIT := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
 PROP := $(patsubst test/prop/%.c,%,$(wildcard test/prop/prop_*.c))
 FUZZ := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 PACKET := $(patsubst test/packet/%.c,%,$(wildcard test/packet/packet_*.c))
-BENCH := $(patsubst test/bench/%.c,%,$(wildcard test/bench/bench_*.c))
+BENCHES := $(patsubst test/bench/%.c,%,$(wildcard test/bench/bench_*.c))
 SRC_test := $(wildcard test/*/*.c)
+SCRIPT_TESTS := $(wildcard test/scripts/test_*.py)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 ar = $(foreach m,$(1),$(if $(wildcard lib/$(m)/*.c),$(B)/lib$(m).a))
@@ -147,7 +148,7 @@ endef
 $(foreach t,$(UNIT),$(eval $(call test_rule,unit,$(t),-lcmocka)))
 $(foreach t,$(PROP),$(eval $(call test_rule,prop,$(t),-lcmocka)))
 $(foreach t,$(PACKET),$(eval $(call test_rule,packet,$(t),-lcmocka)))
-$(foreach t,$(BENCH),$(eval $(call test_rule,bench,$(t),)))
+$(foreach t,$(BENCHES),$(eval $(call test_rule,bench,$(t),)))
 # With VARIANT=fuzz: libFuzzer. Else a main that replays the corpus.
 $(foreach t,$(FUZZ),$(eval $(call test_rule,fuzz,$(t),$(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer))))
 $(foreach t,$(FUZZ),$(eval $(B)/test/$(t): $(if $(filter fuzz,$(VARIANT)),,$(call obj,test/support/fuzz_main.c))))
@@ -161,7 +162,7 @@ CHECK_BINS := $(addprefix $(B)/test/,$(UNIT) $(PROP) $(FUZZ) $(PACKET))
 check-bins: $(CHECK_BINS) $(addprefix $(B)/bin/,$(APPS))
 
 check-here: check-bins
-	$(Q)scripts/run-tests $(B) $(CHECK_BINS)
+	$(Q)scripts/run-tests $(B) $(CHECK_BINS) $(SCRIPT_TESTS)
 
 check: ## unit, property, packet and corpus tests, layers, sizes: no root, no hugepages, no network
 	+$(Q)scripts/check-layers
@@ -190,7 +191,7 @@ run: ## the embedded default: serve in a network lab of two namespaces (root); C
 deps: ## install the Debian packages that building and testing need (root)
 	+$(Q)scripts/ensure-deps --all
 
-bench: $(addprefix $(B)/bin/,$(APPS)) $(addprefix $(B)/test/,$(BENCH)) ## cycles per packet and per command, printed as a table
+bench: $(addprefix $(B)/bin/,$(APPS)) $(addprefix $(B)/test/,$(BENCHES)) ## all figures, printed as a table (BENCH=pattern: some)
 	+$(Q)scripts/bench $(B)
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (default 30), needs clang

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nanoseconds and cycles per parsed command line, the best of several runs
+// measures: proto.parse_*.ns proto.parse_*.cycles
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +71,8 @@ static void run(const char *name, const char *format)
 			best_cycles = (double)cycles / (ROUNDS / RUNS) / LINES;
 		}
 	}
-	printf("parse_%s %.1f ns\n", name, best_ns);
-	printf("parse_%s_cycles %.0f cycles\n", name, best_cycles);
+	printf("proto.parse_%s.ns %.1f ns\n", name, best_ns);
+	printf("proto.parse_%s.cycles %.0f cycles\n", name, best_cycles);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cycles per packet of steer_burst: hash of the NIC and in software, to 1, 2, 4 and 8 workers
 // support: eal frame
+// measures: steer.*.cycles_per_packet
 //
 // One thread. Mbufs are built once; between bursts the rings are emptied, which is not
 // timed. A run counts as its median burst, so that being preempted by something else
@@ -149,11 +150,11 @@ int main(void)
 		for (unsigned workers = 1; workers <= WORKERS; workers *= 2) {
 			double cycles = measure(&setup[i], workers);
 
-			printf("steer.%s.%u_workers.cycles_per_packet %.1f\n", setup[i].name,
+			printf("steer.%s.%u_workers.cycles_per_packet %.1f cycles\n", setup[i].name,
 				workers, cycles);
 			worst = cycles > worst ? cycles : worst;
 		}
-		printf("steer.%s.cycles_per_packet %.1f\n", setup[i].name, worst);
+		printf("steer.%s.cycles_per_packet %.1f cycles\n", setup[i].name, worst);
 	}
 	return 0;
 }

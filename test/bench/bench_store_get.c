@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // lib/store on one core: cycles and ns per GET at batch 1 and 16, and per SET
 // support: store_kit
+// measures: store.hash.* store.get_* store.tick_idle.* store.set_*
 //
 //   bench_store_get [ITEMS [MEM_MIB]]
 //

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cycles of the whole packet path in one worker: packets in, replies out, no NIC
 // support: eal frame wclient
+// measures: worker.udp_get.hot.cycles worker.tcp_get*.cycles worker.tcp_set.cycles
 //
 // What is timed: worker_input of a burst, worker_poll, worker_take_tx and freeing what was
 // sent, as a driver would. Not timed: making the request packets. 16-byte keys, 32-byte
