@@ -87,6 +87,21 @@ static void drain(struct app *app, const sigset_t *set)
 	}
 }
 
+// What the packets cost, drivers included. Turns without packets are not in it.
+static void log_lcores(const struct app *app)
+{
+	for (unsigned i = 0; i < app->worker_count; i++) {
+		const stat_t *stat = app->worker[i].stat;
+		uint64_t packets = stat_read(&stat[LCORE_STAT_rx_packets]);
+		uint64_t cycles = stat_read(&stat[LCORE_STAT_busy_cycles]);
+
+		LOG(INFO,
+			"worker %u took %" PRIu64 " packets in %" PRIu64 " busy cycles: %" PRIu64
+			" a packet",
+			i, packets, cycles, packets ? cycles / packets : 0);
+	}
+}
+
 static void log_summary(const struct app *app)
 {
 	uint64_t rx = 0, get = 0, set = 0, hits = 0, dropped = 0;
@@ -100,6 +115,7 @@ static void log_summary(const struct app *app)
 		"served %" PRIu64 " packets, %" PRIu64 " keys read (%" PRIu64 " found), %" PRIu64
 		" written, %" PRIu64 " packets not sent",
 		rx, get, hits, set, dropped);
+	log_lcores(app);
 }
 
 int control_run(struct app *app)

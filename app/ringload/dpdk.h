@@ -4,12 +4,13 @@
 // engine_dpdk.c opens the device and hands out queues; dpdk_eal.c makes EAL's arguments;
 // dpdk_arp.c finds the server and answers for the client's address; dpdk_frame.c writes and reads
 // frames; dpdk_rx.c receives and sleeps; dpdk_loop.c is the loop of a generator lcore over UDP;
-// dpdk_tcp.c has the connections of one, dpdk_tcp_loop.c its loop.
+// dpdk_flood.c the one of --flood; dpdk_tcp.c has the connections of one, dpdk_tcp_loop.c its loop.
 #pragma once
 
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "load/flood.h"
 #include "load/stream.h"
 #include "load/tcpc.h"
 #include "load/udp.h"
@@ -57,12 +58,22 @@ struct dpdk_tcp {
 	uint32_t *dirty;
 };
 
+// The requests of a flood as whole frames.
+struct dpdk_flood {
+	struct flood load;
+	uint32_t next;
+	uint32_t frame_size; // of the longest, rounded up: the distance between them
+	uint16_t frame_len[FLOOD_REQUESTS];
+	uint8_t *frame;
+};
+
 // A generator lcore.
 struct dpdk_io {
 	struct dpdk_state *st;
 	struct gen_thread *t;
 	struct udp_client *client; // one of these two
 	struct dpdk_tcp *tcp;
+	struct dpdk_flood *flood; // with --flood, beside client, which fills the server
 	unsigned lcore_id;
 	uint16_t tx_queue;
 	unsigned rx_queue_count;
@@ -99,6 +110,8 @@ void dpdk_eal_cleanup(struct dpdk_state *st);
 int dpdk_arp_resolve(struct dpdk_state *st, char err[RINGLOAD_ERR_SIZE]);
 // Turn a request for the client's address into its reply, in place. False: it is none.
 bool dpdk_arp_answer(const struct dpdk_state *st, struct rte_mbuf *m, const struct hdr *h);
+// Answer m if it asks for us; it is gone then, and else.
+void dpdk_arp_input(struct dpdk_io *io, struct rte_mbuf *m, const struct hdr *h);
 
 // dpdk_frame.c
 void dpdk_frame_init(struct dpdk_io *io);
@@ -121,6 +134,11 @@ enum dpdk_frame dpdk_frame_parse(const struct dpdk_state *st, struct rte_mbuf *m
 
 // dpdk_loop.c: the body of a generator lcore; a struct dpdk_io.
 int dpdk_loop(void *arg);
+
+// dpdk_flood.c: 0 or -1 for want of memory; the loop of a struct dpdk_io.
+int dpdk_flood_create(struct dpdk_io *io);
+void dpdk_flood_destroy(struct dpdk_flood *fl);
+int dpdk_flood_loop(void *arg);
 
 // dpdk_rx.c: what has come, on all queues of this lcore. Returns how many frames.
 unsigned dpdk_receive(struct dpdk_io *io);

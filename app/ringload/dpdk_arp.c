@@ -67,6 +67,13 @@ bool dpdk_arp_answer(const struct dpdk_state *st, struct rte_mbuf *m, const stru
 	return true;
 }
 
+void dpdk_arp_input(struct dpdk_io *io, struct rte_mbuf *m, const struct hdr *h)
+{
+	if (!dpdk_arp_answer(io->st, m, h) ||
+		port_tx_burst(io->st->port.port_id, io->tx_queue, &m, 1) == 0)
+		rte_pktmbuf_free(m);
+}
+
 // Everything that came meanwhile. True: the answer was among it.
 static bool arp_poll(struct dpdk_state *st, uint32_t target)
 {

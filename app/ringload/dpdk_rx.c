@@ -41,10 +41,8 @@ static void input(struct dpdk_io *io, struct rte_mbuf *m, uint64_t now_ns)
 
 	switch (dpdk_frame_parse(io->st, m, &h)) {
 	case DPDK_FRAME_ARP:
-		if (dpdk_arp_answer(io->st, m, &h) &&
-			port_tx_burst(io->st->port.port_id, io->tx_queue, &m, 1) == 1)
-			return;
-		break;
+		dpdk_arp_input(io, m, &h);
+		return;
 	case DPDK_FRAME_REPLY:
 		if (owns_port(io, h.dst_port))
 			reply(io, m, &h, now_ns);

@@ -126,6 +126,8 @@ static int open_thread(struct dpdk_state *st, unsigned i, uint16_t port_first, c
 	if ((!io->client && !io->tcp) || (o->threads > 1 && !io->ring))
 		return fail(err, "no memory for a generator");
 	dpdk_frame_init(io);
+	if (o->flood && dpdk_flood_create(io))
+		return fail(err, "no memory for the requests of a flood");
 	return 0;
 }
 
@@ -167,11 +169,17 @@ static int dpdk_open(struct run *run, char err[RINGLOAD_ERR_SIZE])
 	return 0;
 }
 
+static lcore_function_t *loop_of(const struct run *run)
+{
+	if (run->opt.engine == ENGINE_DPDK_TCP)
+		return dpdk_tcp_loop;
+	return run->opt.flood && !run->thread[0].gen.plan.preload ? dpdk_flood_loop : dpdk_loop;
+}
+
 static int dpdk_launch(struct run *run, char err[RINGLOAD_ERR_SIZE])
 {
 	struct dpdk_state *st = run->engine_state;
-
-	lcore_function_t *body = run->opt.engine == ENGINE_DPDK_TCP ? dpdk_tcp_loop : dpdk_loop;
+	lcore_function_t *body = loop_of(run);
 
 	for (unsigned i = 0; i < run->opt.threads; i++) {
 		if (rte_eal_remote_launch(body, &st->io[i], st->io[i].lcore_id)) {
@@ -207,6 +215,7 @@ static void dpdk_close(struct run *run)
 		rte_ring_free(st->io[i].ring);
 		udp_client_destroy(st->io[i].client);
 		dpdk_tcp_destroy(st->io[i].tcp);
+		dpdk_flood_destroy(st->io[i].flood);
 	}
 	rte_mempool_free(st->pool);
 	dpdk_eal_cleanup(st);

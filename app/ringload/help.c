@@ -33,6 +33,8 @@ static const char help[] =
 	"  --arrival NAME      poisson or constant distances (poisson)\n"
 	"  --closed N          closed loop: N requests in flight (without --rate: 16, or\n"
 	"                      connections times pipeline)\n"
+	"  --flood             dpdk-udp: gets written once and sent as fast as --closed allows;\n"
+	"                      answers are counted, one of 64 is checked; no latencies\n"
 	"  --warmup-s S        before the measurement (1)\n"
 	"  --duration-s S      of the measurement (10)\n"
 	"  --timeout-ms MS     a request without an answer is lost (100; TCP 1000)\n"

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/flood.h"
 #include "load/udp.h"
 #include "ringload.h"
+
+#define FLOOD_WINDOW 256 // --closed without a number
 
 enum option_id {
 	OPT_ENGINE = 256,
@@ -29,6 +32,7 @@ enum option_id {
 	OPT_RATE,
 	OPT_ARRIVAL,
 	OPT_CLOSED,
+	OPT_FLOOD,
 	OPT_WARMUP,
 	OPT_DURATION,
 	OPT_TIMEOUT,
@@ -82,6 +86,7 @@ static const struct option long_options[] = {
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"arrival", required_argument, NULL, OPT_ARRIVAL},
 	{"closed", required_argument, NULL, OPT_CLOSED},
+	{"flood", no_argument, NULL, OPT_FLOOD},
 	{"warmup-s", required_argument, NULL, OPT_WARMUP},
 	{"duration-s", required_argument, NULL, OPT_DURATION},
 	{"timeout-ms", required_argument, NULL, OPT_TIMEOUT},
@@ -288,6 +293,9 @@ static bool rate_option(struct options *o, int id)
 	case OPT_CLOSED:
 		o->outstanding = (uint32_t)number(id, 1, 10000000);
 		return true;
+	case OPT_FLOOD:
+		o->flood = true;
+		return true;
 	case OPT_WARMUP:
 		o->warmup_s = real(id, 0, 1e6);
 		return true;
@@ -423,6 +431,22 @@ static void result_option(struct options *o, int id)
 	}
 }
 
+static void flood_check_options(struct options *o)
+{
+	if (!o->outstanding)
+		o->outstanding = FLOOD_WINDOW;
+	if (o->outstanding > FLOOD_WINDOW_MAX)
+		usage_error("--flood has at most --closed %u", FLOOD_WINDOW_MAX);
+	if (o->engine != ENGINE_DPDK_UDP)
+		usage_error("--flood is for --engine dpdk-udp");
+	if (o->threads > 1)
+		usage_error("--flood has one thread");
+	if (o->rate_pps > 0)
+		usage_error("--flood and --rate exclude each other");
+	if (o->set_part > 0 || o->multiget > 1)
+		usage_error("--flood sends gets of one key only");
+}
+
 // What options demand of each other, and defaults that follow from others.
 static void options_check(struct options *o)
 {
@@ -440,6 +464,8 @@ static void options_check(struct options *o)
 		usage_error("--rate-min is above --rate");
 	if (o->rate_pps > 0 && o->outstanding)
 		usage_error("--rate and --closed exclude each other");
+	if (o->flood)
+		flood_check_options(o);
 	if (o->connections < o->threads)
 		o->connections = o->threads;
 	if (o->engine == ENGINE_DPDK_TCP && o->src_port + o->connections > 65536)

@@ -54,7 +54,10 @@ static void json_settings(const struct run *run, struct json *j)
 	json_open(j, "settings", '{');
 	json_text(j, "engine", run->engine->name);
 	json_u64(j, "threads", o->threads);
-	json_text(j, "arrival", o->rate_pps > 0 ? o->poisson ? "poisson" : "constant" : "closed");
+	json_text(j, "arrival",
+		o->rate_pps > 0 ? o->poisson ? "poisson" : "constant"
+		: o->flood      ? "flood"
+				: "closed");
 	json_f64(j, "timeout_ms", o->timeout_ms);
 	json_f64(j, "late_us", o->late_us);
 	json_u64(j, "keys", o->keys);

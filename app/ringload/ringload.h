@@ -55,7 +55,7 @@ struct options {
 	double max_p99_us, max_loss, rate_min_pps, trial_s, precision;
 	// Results
 	const char *json_file, *csv_file, *hgrm_file;
-	bool poisson, preload, verify, allow_missing, find_max, quiet;
+	bool poisson, flood, preload, verify, allow_missing, find_max, quiet;
 };
 
 struct run;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A request, and the books: each ends as exactly one of hit, miss, stored, error, lost
+// A request, and the books: each ends as exactly one of hit, miss, echo, stored, error, lost
 //
 // The other headers of this folder, in the order of a request's life: sizes.h and keyspace.h
 // (what keys and values look like), dist.h (which key), workload.h (requests as bytes, values
 // that check themselves), gen.h (when), udp.h and stream.h (matching answers), reply.h (are they
-// right), preload.h, report.h.
+// right), preload.h, report.h; flood.h is gen.h, udp.h and
+// most of reply.h in one, where only the rate counts.
 //
 // Everything is plain C and takes the clock as an argument, in nanoseconds. I/O is the caller's:
 // bytes out, bytes in. So the accounting is tested in virtual time.

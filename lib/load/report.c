@@ -72,6 +72,16 @@ bool report_valid(const struct report *r, char why[REPORT_WHY_SIZE])
 	return why[0] == '\0';
 }
 
+static void text_latency_head(const struct tally *t, FILE *out)
+{
+	if (stat_read(&t->service.total) == 0)
+		return;
+	fprintf(out, "  %-10s", "us");
+	for (unsigned i = 0; i < PERCENTILES; i++)
+		fprintf(out, " %9s", percentiles[i].name);
+	fprintf(out, " %9s %9s\n", "max", "mean");
+}
+
 static void text_latency(FILE *out, const char *name, const struct hist *h)
 {
 	if (stat_read(&h->total) == 0)
@@ -97,6 +107,7 @@ static void text_requests(const struct tally *t, FILE *out)
 	text_count(out, "get sent", gets, gets);
 	text_count(out, "  hit", tally_get(t, LOAD_STAT_get_hits), gets);
 	text_count(out, "  miss", tally_get(t, LOAD_STAT_get_misses), gets);
+	text_count(out, "  echo", tally_get(t, LOAD_STAT_get_echoes), gets);
 	text_count(out, "  error", tally_get(t, LOAD_STAT_get_errors), gets);
 	text_count(out, "  lost", tally_get(t, LOAD_STAT_get_lost), gets);
 	if (keys > gets)
@@ -131,10 +142,10 @@ void report_text(const struct report *r, FILE *out)
 	for (unsigned i = 0; i < sizeof(details) / sizeof(details[0]); i++)
 		text_count(out, load_stats_set.desc[details[i]].name, tally_get(t, details[i]),
 			tally_sent(t));
-	fprintf(out, "  %-10s", "us");
-	for (unsigned i = 0; i < PERCENTILES; i++)
-		fprintf(out, " %9s", percentiles[i].name);
-	fprintf(out, " %9s %9s\n", "max", "mean");
+	if (tally_get(t, LOAD_STAT_waited_ns))
+		fprintf(out, "  the generator waited for answers %.1f %% of the time\n",
+			per((double)tally_get(t, LOAD_STAT_waited_ns) * 1e-7, r->seconds));
+	text_latency_head(t, out);
 	text_latency(out, "get", &t->get);
 	text_latency(out, "set", &t->set);
 	text_latency(out, "service", &t->service);

@@ -56,13 +56,15 @@ uint64_t tally_errors(const struct tally *t)
 uint64_t tally_received(const struct tally *t)
 {
 	return tally_get(t, LOAD_STAT_get_hits) + tally_get(t, LOAD_STAT_get_misses) +
-	       tally_get(t, LOAD_STAT_set_stored) + tally_errors(t);
+	       tally_get(t, LOAD_STAT_get_echoes) + tally_get(t, LOAD_STAT_set_stored) +
+	       tally_errors(t);
 }
 
 bool tally_balanced(const struct tally *t)
 {
 	uint64_t get = tally_get(t, LOAD_STAT_get_hits) + tally_get(t, LOAD_STAT_get_misses) +
-		       tally_get(t, LOAD_STAT_get_errors) + tally_get(t, LOAD_STAT_get_lost);
+		       tally_get(t, LOAD_STAT_get_echoes) + tally_get(t, LOAD_STAT_get_errors) +
+		       tally_get(t, LOAD_STAT_get_lost);
 	uint64_t set = tally_get(t, LOAD_STAT_set_stored) + tally_get(t, LOAD_STAT_set_errors) +
 		       tally_get(t, LOAD_STAT_set_lost);
 	uint64_t errors = tally_get(t, LOAD_STAT_error_server) + tally_get(t, LOAD_STAT_error_key) +
