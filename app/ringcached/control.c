@@ -2,6 +2,7 @@
 // The control lcore: signals, traces, the device's counters, the drain at the end
 
 #include <inttypes.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <signal.h>
@@ -96,9 +97,10 @@ static void log_lcores(const struct app *app)
 		uint64_t cycles = stat_read(&stat[LCORE_STAT_busy_cycles]);
 
 		LOG(INFO,
-			"worker %u took %" PRIu64 " packets in %" PRIu64 " busy cycles: %" PRIu64
-			" a packet",
-			i, packets, cycles, packets ? cycles / packets : 0);
+			"worker %u took %" PRIu64 " packets in %.6f busy seconds: %" PRIu64
+			" cycles a packet",
+			i, packets, (double)cycles / (double)rte_get_tsc_hz(),
+			packets ? cycles / packets : 0);
 	}
 }
 

@@ -73,6 +73,16 @@ print("not a figure")""")
         self.assertEqual([r["name"] for r in self.results()], ["a.x"])
         self.assertEqual(self.machine()["absent"], {"a.y": "no such device"})
 
+    def test_absent_in_one_run_only(self):
+        self.script("a", "a.x a.y", """
+first = not os.path.exists("seen")
+open("seen", "w")
+print("absent a.x: disturbed" if first else "a.x 7 ns")
+print("absent a.y: disturbed")""")
+        self.assertEqual(self.run_bench().returncode, 0)
+        self.assertEqual([(r["name"], r["samples"]) for r in self.results()], [("a.x", [7.0, 7.0])])
+        self.assertEqual(self.machine()["absent"], {"a.y": "disturbed"})
+
     def test_unannounced_name_fails(self):
         self.script("a", "a.x", "print('b.x 5 %')")
         done = self.run_bench()
