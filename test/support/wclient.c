@@ -16,23 +16,17 @@ static _Atomic uint32_t open_count;
 static struct store *store;
 static struct stats *stats;
 
-struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
+static struct worker *worker_make(
+	uint64_t now_us, unsigned trace_count, uint32_t conn_count_max, struct store_conf *sc)
 {
-	return wclient_worker_mem(now_us, trace_count, NULL, 64 << 20);
-}
-
-struct worker *wclient_worker_mem(
-	uint64_t now_us, unsigned trace_count, void *mem, uint64_t mem_bytes)
-{
-	struct store_conf sc = {.mem_limit_bytes = mem_bytes,
-		.item_size_max = 1 << 20,
-		.ctx_count_max = 2,
-		.now_s = 1000,
-		.mem = mem};
 	struct worker_conf c = {.trace_count = trace_count};
 	struct worker *w;
 	const char *err;
 
+	sc->item_size_max = 1 << 20;
+	sc->ctx_count_max = 2;
+	sc->now_s = 1000;
+	open_count = 0; // those of a worker that ended
 	memcpy(c.net.mac, frame_our_mac, 6);
 	c.net.addr_count = 1;
 	c.net.addr[0] = FRAME_OUR_ADDR;
@@ -43,9 +37,11 @@ struct worker *wclient_worker_mem(
 	c.net.ttl = 64;
 	c.net.pool = eal_pool();
 	tcp_conf_default(&c.tcp);
-	c.tcp.conn_count_max = CONN_COUNT_MAX;
-	c.conn.conn_count_max = CONN_COUNT_MAX;
-	c.conn.max_connections = CONN_COUNT_MAX;
+	c.tcp.conn_count_max = conn_count_max;
+	if (conn_count_max > CONN_COUNT_MAX) // each may have an answer unacknowledged
+		c.tcp.chunk_count += conn_count_max;
+	c.conn.conn_count_max = conn_count_max;
+	c.conn.max_connections = conn_count_max;
 	c.conn.open_count = &open_count;
 	c.conn.requests_per_event = 20;
 	c.conn.long_count = 8;
@@ -57,7 +53,7 @@ struct worker *wclient_worker_mem(
 	c.cmd.version = "test";
 	c.cmd.worker_count = 1;
 	c.cmd.start_s = 1000;
-	store = store_create(&sc, &err);
+	store = store_create(sc, &err);
 	stats = stats_create();
 	CHECK(store && stats);
 	c.store = store;
@@ -67,6 +63,26 @@ struct worker *wclient_worker_mem(
 	w = worker_create(&c, now_us);
 	CHECK(w);
 	return w;
+}
+
+struct worker *wclient_worker(uint64_t now_us, unsigned trace_count)
+{
+	return wclient_worker_mem(now_us, trace_count, NULL, 64 << 20);
+}
+
+struct worker *wclient_worker_mem(
+	uint64_t now_us, unsigned trace_count, void *mem, uint64_t mem_bytes)
+{
+	struct store_conf sc = {.mem_limit_bytes = mem_bytes, .mem = mem};
+
+	return worker_make(now_us, trace_count, CONN_COUNT_MAX, &sc);
+}
+
+struct worker *wclient_worker_conns(uint64_t now_us, uint32_t conn_count_max)
+{
+	struct store_conf sc = {.mem_limit_bytes = 64 << 20};
+
+	return worker_make(now_us, 0, conn_count_max, &sc);
 }
 
 struct store *wclient_store(void)
@@ -104,6 +120,8 @@ struct rte_mbuf *wclient_tcp(struct wclient *c, uint8_t flags, const char *text,
 		frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, mss_1460, sizeof(mss_1460));
 	else
 		frame_tcp(&f, c->port, FRAME_OUR_PORT, flags, text, len);
+	if (c->addr)
+		frame_set_addrs(&f, c->addr, FRAME_OUR_ADDR);
 	tcp = f.b + f.l4;
 	if (flags & WCLIENT_SYN)
 		tcp[12] = (HDR_TCP_LEN + sizeof(mss_1460)) / 4 << 4;

@@ -8,6 +8,7 @@
 #include "worker/worker.h"
 
 struct wclient {
+	uint32_t addr; // 0: FRAME_PEER_ADDR
 	uint16_t port;
 	uint32_t seq; // next to send
 	uint32_t ack; // next expected
@@ -19,6 +20,8 @@ struct worker *wclient_worker(uint64_t now_us, unsigned trace_count);
 // With a store of this size in mem, or in memory of its own (NULL).
 struct worker *wclient_worker_mem(
 	uint64_t now_us, unsigned trace_count, void *mem, uint64_t mem_bytes);
+// With room for so many connections (the two above: 256).
+struct worker *wclient_worker_conns(uint64_t now_us, uint32_t conn_count_max);
 // Its store: context number 1 is free, to fill it without packets.
 struct store *wclient_store(void);
 // The end of it, with its store and counters.
