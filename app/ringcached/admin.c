@@ -2,6 +2,7 @@
 // What an administrator may ask a live server, over DPDK's telemetry socket
 //
 //   /ringcached/stats          every counter, module by module
+//   /ringcached/latency        histograms of the stages of a packet, as a scraper wants them
 //   /ringcached/store          how full the memory is
 //   /ringcached/store/check    stop the workers, walk every invariant, go on
 //
@@ -23,6 +24,8 @@ LOG_TYPE("admin");
 
 #define PAUSE_TIMEOUT_US 1000000
 #define PAUSE_POLL_US 50
+#define LATENCY_BOUND_MIN 7 // 128 ns
+#define LATENCY_BOUND_MAX 34 // 17 s
 
 static struct {
 	pthread_mutex_t lock;
@@ -158,11 +161,40 @@ static int answer_stats(struct app *app, struct rte_tel_data *d)
 	return 0;
 }
 
+// Cumulative, in the manner of Prometheus: le_N is how many took less than N nanoseconds.
+static void add_latency(void *arg, const char *name, const char *help, const struct latency *merged)
+{
+	struct rte_tel_data *all = arg, *d = rte_tel_data_alloc();
+	char bound[24];
+
+	if (!d)
+		return;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "help", help);
+	for (unsigned bits = LATENCY_BOUND_MIN; bits <= LATENCY_BOUND_MAX; bits++) {
+		snprintf(bound, sizeof(bound), "le_%llu", 1ULL << bits);
+		rte_tel_data_add_dict_u64(d, bound, latency_count_below(merged, bits));
+	}
+	rte_tel_data_add_dict_u64(d, "count", latency_count(merged));
+	rte_tel_data_add_dict_u64(d, "sum_ns", stat_read(&merged->sum_ns));
+	rte_tel_data_add_dict_container(all, name, d, 0);
+}
+
+static int answer_latency(struct app *app, struct rte_tel_data *d)
+{
+	rte_tel_data_start_dict(d);
+	stats_walk_latency(app->stats, add_latency, d);
+	return 0;
+}
+
 static const struct command {
 	const char *path, *help;
 	int (*answer)(struct app *app, struct rte_tel_data *d);
 } commands[] = {
 	{"/ringcached/stats", "Every counter, module by module. No parameters", answer_stats},
+	{"/ringcached/latency",
+		"Histograms of the stages of a packet, nanoseconds, cumulative. No parameters",
+		answer_latency},
 	{"/ringcached/store", "Memory of the items. No parameters", answer_store},
 	{"/ringcached/store/check",
 		"Stops the workers and checks every invariant of the store, a quarter of a second "

@@ -24,17 +24,25 @@
 #define APP_QUEUES_MAX 128
 #define APP_BURST 32
 
-// TSC -> microseconds since start; read once per loop turn.
+// TSC -> nanoseconds since start; read once per loop turn.
 struct app_clock {
 	uint64_t tsc_at_zero;
-	uint64_t us_per_tick_q32; // fixed point, 32 fraction bits
+	uint64_t ns_per_tick_q32; // fixed point, 32 fraction bits
 };
+
+static inline uint64_t app_ticks_ns(const struct app_clock *c, uint64_t ticks)
+{
+	return (uint64_t)((unsigned __int128)ticks * c->ns_per_tick_q32 >> 32);
+}
+
+static inline uint64_t app_clock_ns(const struct app_clock *c, uint64_t tsc)
+{
+	return app_ticks_ns(c, tsc - c->tsc_at_zero);
+}
 
 static inline uint64_t app_now_us(const struct app_clock *c)
 {
-	unsigned __int128 d = rte_rdtsc() - c->tsc_at_zero;
-
-	return (uint64_t)(d * c->us_per_tick_q32 >> 32);
+	return app_clock_ns(c, rte_rdtsc()) / 1000;
 }
 
 // Counters of a loop: lcore.def.
@@ -45,6 +53,14 @@ enum lcore_stat {
 	LCORE_STAT_COUNT
 };
 extern const struct stats_set lcore_stats_set;
+
+// Stages of a packet whose time is measured, always: stage.def.
+enum stage {
+#define STAGE(name, help) STAGE_##name,
+#include "stage.def"
+#undef STAGE
+	STAGE_COUNT
+};
 
 // What an idle lcore does: spins, or sleeps longer and longer up to a limit.
 struct idle {
@@ -82,6 +98,7 @@ struct worker_lcore {
 	struct idle idle;
 	_Atomic bool drained, paused;
 	stat_t stat[LCORE_STAT_COUNT];
+	struct latency stage[STAGE_COUNT];
 };
 
 struct app {

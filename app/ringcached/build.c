@@ -104,6 +104,25 @@ static void fill_conn_conf(struct app *app, struct conn_conf *conf)
 			cfg->udp.udp_trust.item[i].addr, cfg->udp.udp_trust.item[i].mask, true};
 }
 
+static int register_worker(struct app *app, struct worker_lcore *wl)
+{
+	static const char *const name[] = {
+#define STAGE(name, help) #name,
+#include "stage.def"
+#undef STAGE
+	};
+	static const char *const help[] = {
+#define STAGE(name, help) help,
+#include "stage.def"
+#undef STAGE
+	};
+	int rc = stats_register(app->stats, &lcore_stats_set, wl->lcore_id, wl->stat);
+
+	for (unsigned i = 0; i < STAGE_COUNT && !rc; i++)
+		rc = stats_register_latency(app->stats, name[i], help[i], &wl->stage[i]);
+	return rc ? fail("too many counters") : 0;
+}
+
 static int build_workers(struct app *app)
 {
 	struct worker_conf *conf = calloc(1, sizeof(*conf));
@@ -141,8 +160,7 @@ static int build_workers(struct app *app)
 			rc = fail(
 				"no memory for a worker: lower --connections or --send-memory-mb");
 		if (!rc)
-			rc = stats_register(app->stats, &lcore_stats_set, app->worker[i].lcore_id,
-				app->worker[i].stat);
+			rc = register_worker(app, &app->worker[i]);
 	}
 	free(conf);
 	return rc ? -1 : 0;

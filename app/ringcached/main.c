@@ -21,7 +21,8 @@ static void clock_start(struct app *app)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	app->clock.us_per_tick_q32 = (uint64_t)((((unsigned __int128)1000000 << 32) + hz / 2) / hz);
+	app->clock.ns_per_tick_q32 =
+		(uint64_t)((((unsigned __int128)1000000000 << 32) + hz / 2) / hz);
 	app->clock.tsc_at_zero = rte_rdtsc() - hz * CLOCK_START_US / 1000000;
 	app->unix_us_at_zero =
 		(uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000 - CLOCK_START_US;

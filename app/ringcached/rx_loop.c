@@ -11,10 +11,8 @@
 // For a traced run: who received the packet travels in the mbuf.
 static void mark_received(const struct rx_lcore *rx, struct rte_mbuf **m, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		m[i]->ol_flags |= NET_MBUF_STEERED;
-		m[i]->hash.fdir.hi = rx->lcore_id;
-	}
+	for (unsigned i = 0; i < n; i++)
+		m[i]->vlan_tci_outer = (uint16_t)rx->lcore_id;
 }
 
 int rx_loop(void *arg)
@@ -25,7 +23,7 @@ int rx_loop(void *arg)
 
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
 		struct rte_mbuf *m[APP_BURST];
-		uint64_t tsc = rte_rdtsc();
+		uint64_t tsc = rte_rdtsc(), now_ns = app_clock_ns(&app->clock, tsc);
 		unsigned work = 0;
 
 		for (unsigned i = 0; i < rx->queue_count; i++) {
@@ -35,11 +33,11 @@ int rx_loop(void *arg)
 				continue;
 			if (unlikely_(traced))
 				mark_received(rx, m, n);
-			steer_burst(rx->steer, m, n);
+			steer_burst(rx->steer, m, n, (uint32_t)now_ns);
 			work += n;
 		}
 		stat_add(&rx->stat[LCORE_STAT_rx_packets], work);
-		steer_poll(rx->steer, app_now_us(&app->clock));
+		steer_poll(rx->steer, now_ns / 1000);
 		if (owner)
 			work += tx_rings_drain(app, rx->stat);
 		if (work > 0) {

@@ -39,13 +39,15 @@ unsigned tx_rings_drain(struct app *app, stat_t *stat)
 	return total;
 }
 
-static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_us)
+static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 {
 	struct rte_mbuf *m[APP_BURST];
+	uint64_t now_us = now_ns / 1000;
 	unsigned total = 0, n;
 
 	for (unsigned i = 0; i < wl->ring_count; i++) {
-		n = rte_ring_sc_dequeue_burst(wl->ring[i], (void **)m, APP_BURST, NULL);
+		n = steer_take(
+			wl->ring[i], m, APP_BURST, (uint32_t)now_ns, &wl->stage[STAGE_ring_wait]);
 		if (n > 0)
 			worker_input(wl->worker, m, n, now_us);
 		total += n;
@@ -104,6 +106,15 @@ static void worker_report_closed(struct worker_lcore *wl)
 	}
 }
 
+static void worker_count_turn(struct worker_lcore *wl, unsigned received, uint64_t cycles)
+{
+	stat_inc(&wl->stat[LCORE_STAT_busy_turns]);
+	stat_add(&wl->stat[LCORE_STAT_busy_cycles], cycles);
+	if (received > 0)
+		latency_add(
+			&wl->stage[STAGE_service], app_ticks_ns(&wl->app->clock, cycles), received);
+}
+
 static bool owns_tx_rings(const struct worker_lcore *wl)
 {
 	return wl->app->tx_shared && !wl->app->dispatch && wl->idx == 0;
@@ -116,8 +127,9 @@ int worker_loop(void *arg)
 	bool reports = wl->closed_ring[0] != NULL, owner = owns_tx_rings(wl), draining = false;
 
 	while (!atomic_load_explicit(&app->stop, memory_order_relaxed)) {
-		uint64_t tsc = rte_rdtsc(), now_us = app_now_us(&app->clock);
-		unsigned work = worker_rx(wl, now_us);
+		uint64_t tsc = rte_rdtsc(), now_ns = app_clock_ns(&app->clock, tsc);
+		uint64_t now_us = now_ns / 1000;
+		unsigned received = worker_rx(wl, now_ns), work = received;
 
 		worker_poll(wl->worker, now_us);
 		work += worker_tx(wl);
@@ -126,8 +138,7 @@ int worker_loop(void *arg)
 		if (reports)
 			worker_report_closed(wl);
 		if (work > 0) {
-			stat_inc(&wl->stat[LCORE_STAT_busy_turns]);
-			stat_add(&wl->stat[LCORE_STAT_busy_cycles], rte_rdtsc() - tsc);
+			worker_count_turn(wl, received, rte_rdtsc() - tsc);
 		} else if (unlikely_(atomic_load_explicit(&app->drain, memory_order_relaxed))) {
 			if (!draining)
 				worker_drain(wl->worker, now_us);

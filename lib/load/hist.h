@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Latency histogram, log-linear as HdrHistogram's: 1 ns to 60 s, three significant digits
 //
-// A value below 2048 has a slot of its own; above, each power of two has 1024 slots, so that a
-// slot is never wider than a 1024th of its value. Histograms merge by adding slots;
+// The slots of stats/loglin.h, 1024 for each power of two. Histograms merge by adding slots;
 // percentiles are taken from the merged one, never averaged.
 //
 // Threads: one writer, relaxed readers.
@@ -12,11 +11,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "stats/loglin.h"
 #include "stats/stats.h"
 
 #define HIST_MAX_NS 60000000000ULL // longer ones are counted here; max_ns keeps the truth
 #define HIST_SUB_BITS 10
-#define HIST_SLOTS (27u << HIST_SUB_BITS) // up to 2^36 ns
+#define HIST_SLOTS LOGLIN_SLOTS(36, HIST_SUB_BITS)
 
 struct hist {
 	stat_t total;
@@ -28,25 +28,13 @@ struct hist {
 
 static inline uint32_t hist_slot(uint64_t ns)
 {
-	uint32_t e;
-
-	if (ns > HIST_MAX_NS)
-		ns = HIST_MAX_NS;
-	if (ns < 2u << HIST_SUB_BITS)
-		return (uint32_t)ns;
-	e = 63 - (uint32_t)__builtin_clzll(ns) - HIST_SUB_BITS;
-	return (e << HIST_SUB_BITS) + (uint32_t)(ns >> e);
+	return loglin_slot(ns < HIST_MAX_NS ? ns : HIST_MAX_NS, HIST_SUB_BITS);
 }
 
 // The largest value that a slot counts.
 static inline uint64_t hist_slot_top(uint32_t slot)
 {
-	uint32_t e = slot >> HIST_SUB_BITS;
-
-	if (e < 2)
-		return slot;
-	e--;
-	return (((uint64_t)(slot - (e << HIST_SUB_BITS)) + 1) << e) - 1;
+	return loglin_slot_top(slot, HIST_SUB_BITS);
 }
 
 static inline void hist_add(struct hist *h, uint64_t ns)

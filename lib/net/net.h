@@ -27,9 +27,19 @@
 #define NET_TX_MAX 1024
 #define NET_BURST_MAX 64 // most frames per net_input
 
-// Set by an RX lcore in the mbufs of a traced run: hash.rss holds the flow hash and
-// hash.fdir.hi the lcore's number. No RX offload of ours uses this flag.
+// What an lcore that steers leaves in an mbuf for the worker: NET_MBUF_STEERED, the flow hash in
+// hash.rss, the time stamp in hash.fdir.hi, and in a traced run its own number in vlan_tci_outer.
+// No RX offload of ours uses this flag or these fields.
 #define NET_MBUF_STEERED RTE_MBUF_F_RX_FDIR_FLX
+
+// How long ago a steered mbuf was stamped, modulo 4 s. now_ns: the low half of the clock. Another
+// lcore may have read it a little before the stamp was made: 0.
+static inline uint32_t net_mbuf_age_ns(const struct rte_mbuf *m, uint32_t now_ns)
+{
+	uint32_t age_ns = now_ns - m->hash.fdir.hi;
+
+	return age_ns < UINT32_MAX - (1u << 28) ? age_ns : 0;
+}
 
 struct net_listener {
 	uint32_t addr; // host byte order

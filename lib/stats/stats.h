@@ -73,10 +73,13 @@ int stats_register(
 // has no such counter.
 bool stats_sum(const struct stats *s, const char *module, const char *name, uint64_t *sum);
 
-// Walk all counters: module by module, in table order. per_instance gets n values.
+// Walk all counters: module by module, in table order. per_instance gets n values. Then, as
+// module STATS_LATENCY_MODULE, a few numbers of each latency histogram (latency.h), merged:
+// NAME_count, NAME_sum_ns, NAME_p50_ns ... NAME_max_ns; those desc live for the call only.
+#define STATS_LATENCY_MODULE "latency"
 typedef void stats_walk_fn(void *arg, const char *module, const struct stat_desc *desc,
 	uint64_t sum, const uint64_t *per_instance, unsigned n);
 void stats_walk(const struct stats *s, stats_walk_fn *fn, void *arg);
 
-// memcached's "stats reset": counters start again from 0, gauges stay.
+// memcached's "stats reset": counters and histograms start again from 0, gauges stay.
 void stats_reset(struct stats *s);

@@ -2,6 +2,7 @@
 // Which worker gets a frame: one struct steer per RX lcore, one bucket table for all
 //
 //   steer_burst   frames -> flow -> hash -> bucket -> worker; one enqueue per worker
+//   steer_take    the worker's side: frames from one RX lcore, and how long they waited
 //   steer_poll    notices of closed flows from the workers, the coarse clock
 //
 // The hash is the Toeplitz hash that NICs compute for RSS over addresses and ports,
@@ -38,6 +39,7 @@
 #include <stdatomic.h>
 
 #include "base/siphash.h"
+#include "stats/latency.h"
 #include "stats/stats.h"
 
 #define STEER_WORKERS_MAX 64
@@ -102,8 +104,9 @@ struct steer *steer_create(const struct steer_conf *conf, struct steer_table *ta
 void steer_destroy(struct steer *s);
 
 // Hand n <= STEER_BURST_MAX frames to the workers; the mbufs are gone. The hash of a
-// TCP or UDP frame is in mbuf->hash.rss afterwards (RTE_MBUF_F_RX_RSS_HASH).
-void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n);
+// TCP or UDP frame is in mbuf->hash.rss afterwards (RTE_MBUF_F_RX_RSS_HASH). All are stamped with
+// now_ns, the low half of the clock of the RX lcore and its workers (NET_MBUF_STEERED).
+void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns);
 
 // Once per loop turn: a bounded number of closed-flow notices. now_us: monotonic.
 void steer_poll(struct steer *s, uint64_t now_us);
@@ -113,6 +116,10 @@ void steer_poll(struct steer *s, uint64_t now_us);
 // For mbufs, SP/SC. Holds size - 1 of them, size rounded up to a power of two. NULL: no
 // memory, or the name is taken.
 struct rte_ring *steer_ring_create(const char *name, unsigned size, int socket);
+// Up to n of the oldest frames in a ring. What each waited since its stamp is added to wait,
+// modulo 2^32 ns.
+unsigned steer_take(struct rte_ring *ring, struct rte_mbuf **m, unsigned n, uint32_t now_ns,
+	struct latency *wait);
 // For closed-flow notices, worker -> RX lcore.
 struct rte_ring *steer_closed_ring_create(const char *name, unsigned size, int socket);
 // False: full, nothing was entered; try again later, or let the entry age.

@@ -4,7 +4,7 @@
 #include <rte_prefetch.h>
 
 #include "base/check.h"
-#include "net/hdr.h"
+#include "net/net.h"
 #include "steer/steer_priv.h"
 
 #include "base/hotpath.h"
@@ -121,7 +121,7 @@ static void flush(struct steer *s)
 	}
 }
 
-void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n)
+void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns)
 {
 	uint32_t tally[STEER_STAT_to_misc - STEER_STAT_by_nic_hash + 1] = {0};
 
@@ -139,6 +139,8 @@ void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n)
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(m[i + PREFETCH_AHEAD], void *));
 		w = steer_one(s, m[i], &how);
+		m[i]->hash.fdir.hi = now_ns;
+		m[i]->ol_flags |= NET_MBUF_STEERED;
 		tally[how - STEER_STAT_by_nic_hash]++;
 		s->staged[w][s->staged_count[w]++] = m[i];
 		s->staged_workers |= 1ULL << w;

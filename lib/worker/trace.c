@@ -172,9 +172,9 @@ void trace_before(struct worker *w, const struct rte_mbuf *m, uint64_t now_us)
 		trace_line(t, "      received by worker %u from its own queue", w->idx);
 	else if (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH)
 		trace_line(t, "      received by lcore %u, flow hash %08x -> worker %u",
-			m->hash.fdir.hi, m->hash.rss, w->idx);
+			m->vlan_tci_outer, m->hash.rss, w->idx);
 	else
-		trace_line(t, "      received by lcore %u, no flow -> worker %u", m->hash.fdir.hi,
+		trace_line(t, "      received by lcore %u, no flow -> worker %u", m->vlan_tci_outer,
 			w->idx);
 }
 

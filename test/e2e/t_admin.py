@@ -96,3 +96,28 @@ def counters(ctx):
     true(0 < store["segments_free"] < store["segments"], f"segments: {store}")
     equal(telemetry.ask("/ringcached/nothing"), None)
     telemetry.close()
+
+
+@test("admin: how long packets waited and were worked on", only="ringcached", quick=True)
+def latency(ctx):
+    telemetry = Telemetry(ctx.lab)
+    with ctx.tcp() as conn:
+        equal(conn.ask(b"stats reset\r\n"), b"RESET\r\n")
+        before = telemetry.ask("/ringcached/latency")
+        for _ in range(100):
+            equal(conn.get(b"absent"), None)
+    after = telemetry.ask("/ringcached/latency")
+    shown = telemetry.ask("/ringcached/stats")["latency"]
+    stages = ["service", "ring_wait"] if ctx.mode == "dispatch" else ["service"]
+    for stage in stages:
+        now = after[stage]
+        true(now["count"] - before[stage]["count"] >= 100, f"{stage}: {now}")
+        bounds = [now[f"le_{1 << bits}"] for bits in range(7, 35)]
+        equal(sorted(bounds), bounds, f"{stage}: cumulative")
+        equal(bounds[-1], now["count"], f"{stage}: all took less than 17 s")
+        true(now["sum_ns"] > 100 * now["count"], f"{stage}: {now}")
+        true(shown[f"{stage}_p50_ns"] <= shown[f"{stage}_p99_ns"] <= shown[f"{stage}_max_ns"],
+             str(shown))
+    if ctx.mode == "rtc":
+        equal(after["ring_wait"]["count"], 0, "packets of rings in mode rtc")
+    telemetry.close()

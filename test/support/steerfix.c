@@ -82,7 +82,7 @@ unsigned steerfix_one_mbuf(struct steerfix *fix, struct rte_mbuf *m)
 	unsigned worker = UINT32_MAX, got = 0;
 	struct rte_mbuf *out;
 
-	steer_burst(fix->steer, &m, 1);
+	steer_burst(fix->steer, &m, 1, 0);
 	for (unsigned i = 0; i < fix->conf.worker_count; i++)
 		while (steerfix_take(fix, i, &out, 1)) {
 			assert_ptr_equal(out, m);

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "support/eal.h"
+#include "net/net.h"
 #include "support/steerfix.h"
 
 static struct steer_tuple tuple_of(uint16_t src_port)
@@ -192,7 +193,7 @@ static void hash_is_left_in_the_mbuf(void **state)
 	steerfix_open(&fix);
 	frame_udp(&f, 4242, FRAME_OUR_PORT, "x", 1);
 	m = frame_mbuf(&f);
-	steer_burst(fix.steer, &m, 1);
+	steer_burst(fix.steer, &m, 1, 0);
 	assert_int_equal(steerfix_take(&fix, 0, &out, 1), 1);
 	assert_true(out->ol_flags & RTE_MBUF_F_RX_RSS_HASH);
 	assert_int_equal(out->hash.rss, steer_toeplitz(&fix.toeplitz, &flow));
@@ -278,9 +279,9 @@ static void full_rings_drop_the_newest(void **state)
 		frame_udp(&f, flow.src_port, FRAME_OUR_PORT, NULL, 0);
 		m[i] = frame_mbuf(&f);
 	}
-	steer_burst(fix.steer, m, 25);
+	steer_burst(fix.steer, m, 25, 0);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_drop_ring_full), 0);
-	steer_burst(fix.steer, m + 25, 15);
+	steer_burst(fix.steer, m + 25, 15, 0);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_drop_ring_full), 9);
 	assert_int_equal(steer_ring_full(fix.steer, 1), 9);
 	assert_int_equal(steer_ring_full(fix.steer, 0), 0);
@@ -307,7 +308,7 @@ static void whole_bursts_keep_their_order(void **state)
 			store_be32(f.b + f.len - 4, burst * STEER_BURST_MAX + i);
 			m[i] = frame_mbuf(&f);
 		}
-		steer_burst(fix.steer, m, STEER_BURST_MAX);
+		steer_burst(fix.steer, m, STEER_BURST_MAX, 0);
 	}
 	for (unsigned w = 0; w < STEER_WORKERS_MAX; w++) {
 		unsigned n = steerfix_take(&fix, w, out, 512);
@@ -323,7 +324,7 @@ static void whole_bursts_keep_their_order(void **state)
 	}
 	assert_int_equal(got, 8 * STEER_BURST_MAX);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_rx_bursts), 8);
-	steer_burst(fix.steer, NULL, 0);
+	steer_burst(fix.steer, NULL, 0, 0);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_empty_bursts), 1);
 	assert_int_equal(steerfix_stat(&fix, STEER_STAT_rx_bursts), 8);
 	steerfix_close(&fix);
@@ -374,6 +375,37 @@ static void rings(void **state)
 	rte_ring_free(r);
 }
 
+// Waits are counted per run of equal stamps; a stamp a little ahead of the worker's clock is no
+// wait, and the clock's low half may wrap.
+static void waits_are_counted(void **state)
+{
+	static const uint32_t stamp_ns[] = {UINT32_MAX - 99, UINT32_MAX - 99, 50, 50, 50, 400};
+	static struct latency wait;
+	struct rte_mbuf *m[8];
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 1, 64);
+	steerfix_open(&fix);
+	frame_tcp(&f, 9, FRAME_OUR_PORT, 2, NULL, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		m[0] = frame_mbuf(&f);
+		steer_burst(fix.steer, m, 1, stamp_ns[i]);
+	}
+	assert_int_equal(steer_take(fix.conf.ring[0], m, 4, 300, &wait), 4);
+	assert_int_equal(latency_count(&wait), 4);
+	assert_int_equal(stat_read(&wait.sum_ns), 2 * 400 + 2 * 250);
+	assert_true(m[3]->ol_flags & NET_MBUF_STEERED);
+	rte_pktmbuf_free_bulk(m, 4);
+	assert_int_equal(steer_take(fix.conf.ring[0], m, 8, 300, &wait), 2);
+	assert_int_equal(latency_count(&wait), 6);
+	assert_int_equal(stat_read(&wait.sum_ns), 2 * 400 + 3 * 250 + 0);
+	rte_pktmbuf_free_bulk(m, 2);
+	assert_int_equal(steer_take(fix.conf.ring[0], m, 8, 300, &wait), 0);
+	assert_int_equal(latency_count(&wait), 6);
+	steerfix_close(&fix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +422,7 @@ int main(void)
 		cmocka_unit_test(whole_bursts_keep_their_order),
 		cmocka_unit_test(create_refuses_bad_configuration),
 		cmocka_unit_test(rings),
+		cmocka_unit_test(waits_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,7 +151,7 @@ static void test_steered(void **state)
 	m = wclient_udp(5000, "get a\r\n");
 	m->ol_flags |= NET_MBUF_STEERED | RTE_MBUF_F_RX_RSS_HASH;
 	m->hash.rss = 0xdecafbad;
-	m->hash.fdir.hi = 7;
+	m->vlan_tci_outer = 7;
 	input(m);
 	expect("#1 UDP ");
 	expect_line("received by lcore 7, flow hash decafbad -> worker 0");
@@ -160,7 +160,7 @@ static void test_steered(void **state)
 	frame_arp(&f, 1, FRAME_PEER_ADDR, FRAME_OUR_ADDR);
 	m = frame_mbuf(&f);
 	m->ol_flags |= NET_MBUF_STEERED;
-	m->hash.fdir.hi = 3;
+	m->vlan_tci_outer = 3;
 	input(m);
 	expect("#2 ARP");
 	expect_line("received by lcore 3, no flow -> worker 0");
