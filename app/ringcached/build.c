@@ -133,6 +133,7 @@ static int build_workers(struct app *app)
 	conf->store = app->store;
 	conf->stats = app->stats;
 	conf->unix_us_at_zero = app->unix_us_at_zero;
+	conf->queue_delay_target_us = app->cfg.server.queue_delay_target_us;
 	conf->trace_count = app->cfg.server.trace;
 	fill_net_conf(app, &conf->net);
 	fill_tcp_conf(app, &conf->tcp);

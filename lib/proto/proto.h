@@ -162,4 +162,7 @@ struct udp_frame {
 // False: too short, or a request of more than one datagram. Such is dropped
 // without a reply, as memcached does since 1.6.8.
 bool udp_frame_parse(struct udp_frame *f, const uint8_t *buf, size_t len);
+// The first key of a datagram that holds one get or gets command and nothing else: for those who
+// must know before the request is parsed. False: it is something else, or unusual in any way.
+bool udp_get_key(const uint8_t *buf, size_t len, struct slice *key);
 void udp_frame_format(uint8_t dst[UDP_FRAME_LEN], const struct udp_frame *f);

@@ -24,6 +24,7 @@ struct trace {
 	unsigned tx_before;
 	uint64_t net[NET_STAT_COUNT], tcp[TCP_STAT_COUNT], conn[CONN_STAT_COUNT];
 	uint64_t cmd[CMD_STAT_COUNT], store[STORE_STAT_COUNT];
+	uint64_t worker[WORKER_STAT_COUNT];
 	_Atomic unsigned head, tail; // head: reader's, tail: writer's
 	char line[LINES][LINE_SIZE];
 };
@@ -159,6 +160,7 @@ void trace_before(struct worker *w, const struct rte_mbuf *m, uint64_t now_us)
 		return;
 	t->left--;
 	t->number++;
+	snapshot(t->worker, w->stats, WORKER_STAT_COUNT);
 	snapshot(t->net, net_stats(w->net), NET_STAT_COUNT);
 	snapshot(t->tcp, tcp_stats(w->tcp), TCP_STAT_COUNT);
 	snapshot(t->conn, conns_stats(w->conns), CONN_STAT_COUNT);
@@ -185,6 +187,7 @@ void trace_after(struct worker *w, uint64_t now_us)
 
 	if (!t->active)
 		return;
+	moved(t, &worker_stats_set, t->worker, w->stats);
 	moved(t, &net_stats_set, t->net, net_stats(w->net));
 	moved(t, &tcp_stats_set, t->tcp, tcp_stats(w->tcp));
 	moved(t, &conn_stats_set, t->conn, conns_stats(w->conns));

@@ -10,6 +10,20 @@
 #define US_PER_S 1000000
 #define RCV_BUF_MIN (LINE_LEN_MAX + 1 + STORE_FRAGMENT_LEN + 2)
 
+static const struct stat_desc worker_stat_desc[] = {
+#define STAT(name, kind, help) {#name, STAT_##kind, help},
+#include "worker/worker.def"
+#undef STAT
+};
+
+const struct stats_set worker_stats_set = {
+	WORKER_STATS_MODULE, worker_stat_desc, WORKER_STAT_COUNT};
+
+const stat_t *worker_stats(const struct worker *w)
+{
+	return w->stats;
+}
+
 static uint32_t worker_now_s(const struct worker *w, uint64_t now_us)
 {
 	return (uint32_t)((w->unix_us_at_zero + now_us) / US_PER_S);
@@ -17,8 +31,10 @@ static uint32_t worker_now_s(const struct worker *w, uint64_t now_us)
 
 static int worker_register_stats(struct worker *w, struct stats *stats, unsigned idx)
 {
-	int rc = stats_register(stats, &net_stats_set, idx, net_stats(w->net));
+	int rc = stats_register(stats, &worker_stats_set, idx, w->stats);
 
+	if (!rc)
+		rc = stats_register(stats, &net_stats_set, idx, net_stats(w->net));
 	if (!rc)
 		rc = stats_register(stats, &tcp_stats_set, idx, tcp_stats(w->tcp));
 	if (!rc)
@@ -36,13 +52,15 @@ struct worker *worker_create(const struct worker_conf *conf, uint64_t now_us)
 
 	// A command line and its small value wait in the receive buffer as a whole.
 	if (conf->conn.conn_count_max != conf->tcp.conn_count_max ||
-		conf->tcp.rcv_buf_size < RCV_BUF_MIN)
+		conf->tcp.rcv_buf_size < RCV_BUF_MIN ||
+		conf->queue_delay_target_us > WORKER_QUEUE_DELAY_MAX_US)
 		return NULL;
 	if (posix_memalign((void **)&w, 64, sizeof(*w)))
 		return NULL;
 	*w = (struct worker){
 		.idx = conf->idx,
 		.unix_us_at_zero = conf->unix_us_at_zero,
+		.queue_delay_target_ns = conf->queue_delay_target_us * 1000,
 	};
 	w->net = net_create(&conf->net, now_us);
 	w->store = store_ctx_create(conf->store, conf->idx);
@@ -76,6 +94,32 @@ void worker_destroy(struct worker *w, uint64_t now_us)
 	free(w);
 }
 
+// A UDP get that waited too long. Not one from a NIC queue: nobody stamped it.
+static bool worker_is_late(const struct worker *w, const struct net_pkt *pkt, uint64_t now_us)
+{
+	struct slice key;
+
+	return (pkt->m->ol_flags & NET_MBUF_STEERED) &&
+	       net_mbuf_age_ns(pkt->m, (uint32_t)(now_us * 1000)) > w->queue_delay_target_ns &&
+	       pkt->l4_len > HDR_UDP_LEN &&
+	       udp_get_key(pkt->l4 + HDR_UDP_LEN, pkt->l4_len - HDR_UDP_LEN, &key);
+}
+
+static void worker_udp(struct worker *w, struct net_pkt *pkt, unsigned n, uint64_t now_us)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; w->queue_delay_target_ns && i < n; i++) {
+		if (unlikely_(worker_is_late(w, &pkt[i], now_us))) {
+			stat_inc(&w->stats[WORKER_STAT_drop_queue_delay]);
+			rte_pktmbuf_free(pkt[i].m);
+		} else {
+			pkt[kept++] = pkt[i];
+		}
+	}
+	conns_udp(w->conns, pkt, w->queue_delay_target_ns ? kept : n, now_us);
+}
+
 // TCP packets first, each through its connection's queues, then every connection that
 // became ready; UDP as one batch.
 static void worker_demux(struct worker *w, struct net_pkt *pkt, unsigned n, uint64_t now_us)
@@ -92,7 +136,7 @@ static void worker_demux(struct worker *w, struct net_pkt *pkt, unsigned n, uint
 			udp_closed(w->net, &pkt[i], now_us);
 	}
 	if (udp_count > 0)
-		conns_udp(w->conns, udp, udp_count, now_us);
+		worker_udp(w, udp, udp_count, now_us);
 	conns_run(w->conns, now_us);
 }
 

@@ -20,6 +20,7 @@
 struct worker;
 
 #define WORKER_BURST_MAX NET_BURST_MAX
+#define WORKER_QUEUE_DELAY_MAX_US 1000000
 
 struct worker_conf {
 	unsigned idx; // 0 .. worker count - 1; also the store_ctx index
@@ -30,6 +31,10 @@ struct worker_conf {
 	struct store *store;
 	uint64_t unix_us_at_zero; // wall clock (unix time, us) when now_us was 0
 	struct stats *stats; // registry; this worker's counters are added to it
+	// UDP gets that waited for longer, since their stamp (NET_MBUF_STEERED), are dropped: an
+	// overloaded worker then answers late requests no more but young ones in time. What TCP
+	// sends or what changes items is never dropped: it would come again, or be lost. 0: none.
+	uint32_t queue_delay_target_us; // <= WORKER_QUEUE_DELAY_MAX_US
 	unsigned trace_count; // packets whose way is recorded; 0: none
 };
 
@@ -62,3 +67,15 @@ struct conns *worker_conns(struct worker *w);
 // Copy out the next line of the trace, a text without newline; false: none now.
 // From one other thread at most.
 bool worker_trace_next(struct worker *w, char *line, size_t size);
+
+// ---- counters: worker.def
+
+#define WORKER_STATS_MODULE "worker"
+enum worker_stat {
+#define STAT(name, kind, help) WORKER_STAT_##name,
+#include "worker/worker.def"
+#undef STAT
+	WORKER_STAT_COUNT
+};
+extern const struct stats_set worker_stats_set;
+const stat_t *worker_stats(const struct worker *w);

@@ -14,5 +14,7 @@ struct worker {
 	struct store_ctx *store;
 	struct trace *trace; // NULL but for the first packets of a traced run
 	uint64_t unix_us_at_zero;
+	uint32_t queue_delay_target_ns; // 0: none
 	unsigned idx;
+	stat_t stats[WORKER_STAT_COUNT];
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """memcached over UDP: framing, and who gets an answer."""
+import contextlib
 import socket
 import struct
 import time
@@ -211,3 +212,45 @@ def off(ctx):
             conn.send(1, b"version\r\n")
             true(conn.quiet(SILENCE_S), "an answer by UDP")
         lab.still_serves()
+
+
+def flood(lab, seconds):
+    """More gets of 30 KB than one worker answers; how many it did answer."""
+    request = b"get" + b"".join(b" flood-%d" % i for i in range(30)) + b"\r\n"
+    answers, until = 0, time.monotonic() + seconds
+    with lab.udp() as conn:
+        conn.sock.setblocking(False)
+        while time.monotonic() < until:
+            with contextlib.suppress(BlockingIOError):
+                for rid in range(16):
+                    conn.send(rid, request)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(1000):
+                    answers += mcraw.UDP_HEADER.unpack_from(conn.sock.recv(1 << 16))[1] == 0
+    return answers
+
+
+def counter(lab, name):
+    with lab.tcp() as conn:
+        text = conn.ask(b"stats ringcached\r\n", b"END\r\n").decode()
+    return int(text.split(f"STAT {name} ")[1].split()[0])
+
+
+@test("udp: in overload late gets are dropped, and the queue stays short", only="ringcached")
+def overload(ctx):
+    if ctx.mode != "dispatch":
+        return
+    waited = {}
+    for target_us in (0, 2000):
+        options = [*ctx.options("ringcached"), "--ring-size=8192",
+                   f"--queue-delay-target-us={target_us}"]
+        with ctx.other("f", options) as lab:
+            for i in range(30):
+                put(lab, b"flood-%d" % i, pattern(1000))
+            true(flood(lab, 3) > 50, "hardly an answer")
+            waited[target_us] = counter(lab, "latency.ring_wait_p99_ns")
+            drops = counter(lab, "worker.drop_queue_delay")
+            true((drops > 0) == (target_us > 0), f"{drops} late gets dropped")
+            equal(counter(lab, "cmd.cmd_set"), 30)
+    # Milliseconds depend on the machine, the ratio does not.
+    true(waited[2000] * 3 < waited[0], f"99 of 100 packets waited, by target: {waited} ns")

@@ -77,6 +77,58 @@ static void test_round_trip(void **state)
 	}
 }
 
+// The key found in a datagram with this payload, or "".
+static const char *key_of(const char *payload, size_t len)
+{
+	static char text[KEY_LEN_MAX + 1];
+	uint8_t *buf = malloc(UDP_FRAME_LEN + len);
+	struct slice key = {NULL, 0};
+	bool found;
+
+	assert_non_null(buf);
+	memcpy(buf, "\0\1\0\0\0\1\0\0", UDP_FRAME_LEN);
+	memcpy(buf + UDP_FRAME_LEN, payload, len);
+	found = udp_get_key(buf, UDP_FRAME_LEN + len, &key);
+	text[0] = '\0';
+	if (found) {
+		memcpy(text, key.p, key.len);
+		text[key.len] = '\0';
+	}
+	free(buf);
+	return text;
+}
+
+#define KEY_OF(payload) key_of(payload, sizeof(payload) - 1)
+
+static void test_get_key(void **state)
+{
+	char line[4 + KEY_LEN_MAX + 3];
+
+	(void)state;
+	assert_string_equal(KEY_OF("get a\r\n"), "a");
+	assert_string_equal(KEY_OF("get a\n"), "a");
+	assert_string_equal(KEY_OF("gets  some_key other\r\n"), "some_key");
+	assert_string_equal(KEY_OF("get a\tb\r\n"), "");
+	assert_string_equal(KEY_OF("get a\0\r\n"), "");
+	assert_string_equal(KEY_OF("get a"), "");
+	assert_string_equal(KEY_OF("get \r\n"), "");
+	assert_string_equal(KEY_OF("get    \n"), "");
+	assert_string_equal(KEY_OF("getx a\r\n"), "");
+	assert_string_equal(KEY_OF("gat 0 a\r\n"), "");
+	assert_string_equal(KEY_OF("set a 0 0 1\r\nx\r\n"), "");
+	assert_string_equal(KEY_OF("\n"), "");
+	// Whatever follows, or begins elsewhere, is not only a get.
+	assert_string_equal(KEY_OF("get a\r\ndelete b\r\n"), "");
+	assert_string_equal(KEY_OF("get a b\r\ndelete b\r\n"), "");
+	assert_string_equal(KEY_OF("get a b\r\n "), "");
+	memset(line, 'k', sizeof(line));
+	memcpy(line, "get ", 4);
+	memcpy(line + 4 + KEY_LEN_MAX, "\r\n", 2);
+	assert_int_equal(strlen(key_of(line, sizeof(line) - 1)), KEY_LEN_MAX);
+	memcpy(line + 4 + KEY_LEN_MAX, "k\r\n", 3);
+	assert_string_equal(key_of(line, sizeof(line)), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +136,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_get_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
