@@ -22,7 +22,6 @@ enum {
 enum { ARP_OP_REQUEST = 1, ARP_OP_REPLY = 2 };
 
 static const uint8_t mac_any[6];
-static const struct net_path path_broadcast = {.mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 static bool arp_send(struct net *net, const struct net_path *path, uint16_t op, uint32_t spa,
 	const uint8_t *tha, uint32_t tpa)
@@ -38,7 +37,7 @@ static bool arp_send(struct net *net, const struct net_path *path, uint16_t op, 
 	p[ARP_HLEN] = 6;
 	p[ARP_PLEN] = 4;
 	store_be16(p + ARP_OP, op);
-	memcpy(p + ARP_SHA, net->conf.mac, 6);
+	memcpy(p + ARP_SHA, net_mac(net, path->port), 6);
 	store_be32(p + ARP_SPA, spa);
 	memcpy(p + ARP_THA, tha, 6);
 	store_be32(p + ARP_TPA, tpa);
@@ -55,8 +54,14 @@ static void arp_announce(struct net *net, const struct net_path *path, uint32_t 
 
 void arp_poll(struct net *net, uint64_t now_us)
 {
-	for (unsigned i = 0; i < net->conf.addr_count; i++)
-		arp_announce(net, &path_broadcast, net->conf.addr[i]);
+	struct net_path everybody = {.mac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	unsigned port_count = net->conf.port_count ? net->conf.port_count : 1;
+
+	for (unsigned p = 0; p < port_count; p++) {
+		everybody.port = (uint8_t)net->conf.port[p].port_id;
+		for (unsigned i = 0; i < net->conf.addr_count; i++)
+			arp_announce(net, &everybody, net->conf.addr[i]);
+	}
 	net->announce_left--;
 	net->announce_due_us = net->announce_left ? now_us + ARP_ANNOUNCE_INTERVAL_US : UINT64_MAX;
 }
@@ -84,12 +89,21 @@ static void arp_conflict(
 	arp_announce(net, &everybody, net->conf.addr[addr_idx]);
 }
 
+// Our own words, perhaps heard by another port of ours on the same wire.
+static bool arp_from_us(const struct net *net, const uint8_t *p)
+{
+	for (unsigned i = 0; i < NET_PORTS_MAX; i++)
+		if (memcmp(p + ARP_SHA, net_mac(net, (uint8_t)i), 6) == 0)
+			return true;
+	return false;
+}
+
 void arp_input(struct net *net, struct rte_mbuf *m, const struct hdr *h,
 	const struct net_path *path, uint64_t now_us)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *p = frame + h->l3_off;
 	uint32_t spa = load_be32(p + ARP_SPA), tpa = load_be32(p + ARP_TPA);
-	bool from_us = memcmp(p + ARP_SHA, net->conf.mac, 6) == 0;
+	bool from_us = arp_from_us(net, p);
 	int sender_idx;
 
 	net_count(net, NET_STAT_rx_arp);

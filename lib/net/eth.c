@@ -20,6 +20,7 @@ static void path_of(struct net_path *path, const struct rte_mbuf *m, const struc
 	bool stripped = m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED;
 
 	memcpy(path->mac, rte_pktmbuf_mtod_offset(m, const uint8_t *, 6), sizeof(path->mac));
+	path->port = net_port_of(m);
 	path->tagged = stripped || h->tagged;
 	path->vlan_ad = h->vlan_ad;
 	path->vlan_tci = stripped ? m->vlan_tci : h->vlan_tci;
@@ -38,7 +39,7 @@ static enum net_stat eth_verdict(
 		return NET_STAT_drop_truncated;
 	*group = frame[0] & 1;
 	// An answer to a group address would reach everybody.
-	if ((!*group && mac48(frame) != net->mac48) || (frame[6] & 1))
+	if ((!*group && mac48(frame) != net->mac48[net_port_of(m)]) || (frame[6] & 1))
 		return NET_STAT_drop_mac;
 	switch (hdr_parse(h, frame, m->data_len, net_ip_cksum_trusted(m))) {
 	case HDR_BAD:
@@ -138,10 +139,11 @@ uint8_t *eth_prepend(struct net *net, struct rte_mbuf *m, const struct net_path 
 	// What was received stays behind; where the data lives does not change.
 	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	m->tx_offload = 0;
+	m->port = path->port;
 	m->l2_len = l2_len;
 	m->l3_len = l3_len;
 	memcpy(p, path->mac, 6);
-	memcpy(p + 6, net->conf.mac, 6);
+	memcpy(p + 6, net_mac(net, path->port), 6);
 	if (path->tagged) {
 		store_be16(p + 12, path->vlan_ad ? HDR_ETHERTYPE_QINQ : HDR_ETHERTYPE_VLAN);
 		store_be16(p + 14, path->vlan_tci);

@@ -37,6 +37,11 @@ static bool conf_ok(const struct net_conf *conf)
 	for (unsigned i = 0; i < conf->addr_count; i++)
 		if (conf->addr[i] == 0)
 			return false;
+	if (conf->port_count > NET_PORTS_MAX)
+		return false;
+	for (unsigned i = 0; i < conf->port_count; i++)
+		if (conf->port[i].port_id >= NET_PORTS_MAX || (conf->port[i].mac[0] & 1))
+			return false;
 	return true;
 }
 
@@ -99,7 +104,10 @@ struct net *net_create(const struct net_conf *conf, uint64_t now_us)
 	if (!net)
 		return NULL;
 	net->conf = *conf;
-	memcpy(&net->mac48, conf->mac, sizeof(conf->mac));
+	for (unsigned i = 0; i < NET_PORTS_MAX; i++)
+		memcpy(&net->mac48[i], conf->mac, sizeof(conf->mac));
+	for (unsigned i = 0; i < conf->port_count; i++)
+		memcpy(&net->mac48[conf->port[i].port_id], conf->port[i].mac, 6);
 	for (unsigned i = 0; i < conf->addr_count; i++)
 		add_addr(net, i);
 	for (unsigned i = 0; i < conf->listener_count; i++)

@@ -6,7 +6,7 @@
 //   net_take_tx the tx vector -> whoever owns the NIC queue
 //
 // There is no neighbour table on the way out: a server only answers, so an answer
-// goes to the MAC address (and VLAN) its request came from (struct net_path); a
+// goes to the MAC address (and VLAN, and port) its request came from (struct net_path); a
 // connection keeps the path of its SYN and follows later segments.
 //
 // Threads: one struct net per worker; nothing is shared.
@@ -26,6 +26,7 @@
 #define NET_LISTENERS_MAX 128
 #define NET_TX_MAX 1024
 #define NET_BURST_MAX 64 // most frames per net_input
+#define NET_PORTS_MAX 32 // of DPDK's port numbers
 
 // What an lcore that steers leaves in an mbuf for the worker: NET_MBUF_STEERED, the flow hash in
 // hash.rss, the time stamp in hash.fdir.hi, and in a traced run its own number in vlan_tci_outer.
@@ -47,8 +48,16 @@ struct net_listener {
 	uint8_t ip_proto; // HDR_PROTO_TCP or HDR_PROTO_UDP
 };
 
-struct net_conf {
+struct net_port {
+	uint16_t port_id; // as in an mbuf's field port
 	uint8_t mac[6];
+};
+
+struct net_conf {
+	uint8_t mac[6]; // of every port that is not listed
+	// With several ports: theirs. What is sent has the port of its path in the mbuf.
+	unsigned port_count;
+	struct net_port port[NET_PORTS_MAX];
 	unsigned addr_count;
 	uint32_t addr[NET_ADDRS_MAX]; // own addresses, host byte order
 	unsigned listener_count;
@@ -68,6 +77,7 @@ struct net_conf {
 // Where an answer goes. Addresses in host byte order.
 struct net_path {
 	uint8_t mac[6]; // the next hop towards remote
+	uint8_t port; // where it is: the port the request came in by
 	bool tagged;
 	bool vlan_ad; // the tag is 802.1ad, not 802.1Q
 	uint16_t vlan_tci;

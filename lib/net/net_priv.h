@@ -26,12 +26,12 @@ struct net_bucket {
 
 struct net {
 	// read for each packet
-	uint64_t mac48; // own MAC, six bytes as loaded from a frame
 	uint64_t tmpl_sum; // checksum of the constant words of the IP header
 	uint64_t tx_flags_tcp, tx_flags_udp, tx_flags_ip; // mbuf offload flags
 	uint32_t addr_slot[NET_ADDR_SLOTS]; // open addressing; 0: empty
 	uint8_t addr_idx[NET_ADDR_SLOTS]; // index in conf.addr
 	uint64_t listener_slot[NET_LISTENER_SLOTS]; // addr, port, protocol; 0: empty
+	uint64_t mac48[NET_PORTS_MAX]; // own MACs, six bytes as loaded from a frame
 
 	// packets waiting for net_take_tx: a ring
 	uint32_t tx_first, tx_count;
@@ -92,6 +92,17 @@ static inline bool net_l4_cksum_trusted(const struct rte_mbuf *m)
 	uint64_t f = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
 	return f == RTE_MBUF_F_RX_L4_CKSUM_GOOD || f == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
+// The index of a frame's port; what is not one of DPDK's numbers has one too.
+static inline uint8_t net_port_of(const struct rte_mbuf *m)
+{
+	return m->port & (NET_PORTS_MAX - 1);
+}
+
+static inline const uint8_t *net_mac(const struct net *net, uint8_t port)
+{
+	return (const uint8_t *)&net->mac48[port];
 }
 
 // eth.c: prepend the Ethernet header (path->mac, tag) and put m on the tx vector.
