@@ -21,6 +21,7 @@
 
 #define APP_WORKERS_MAX 64
 #define APP_RX_LCORES_MAX 8
+#define APP_RECEIVERS_MAX APP_WORKERS_MAX // RX lcores, or workers with a queue (mode hybrid)
 #define APP_QUEUES_MAX 128
 #define APP_BURST 32
 
@@ -69,6 +70,13 @@ struct idle {
 	uint32_t sleep_us;
 };
 
+// Who takes packets from the NIC's queues.
+enum app_mode {
+	APP_DISPATCH, // RX lcores, for the workers
+	APP_RTC, // each worker, for itself
+	APP_HYBRID, // the first workers, for themselves and the others
+};
+
 struct app;
 
 // An lcore that receives and steers (mode dispatch).
@@ -88,13 +96,14 @@ struct worker_lcore {
 	unsigned lcore_id;
 	unsigned idx;
 	struct worker *worker;
-	unsigned queue_count; // own NIC queues (mode rtc)
+	unsigned queue_count; // own NIC queues (modes rtc and hybrid)
 	uint16_t queue[APP_QUEUES_MAX];
-	unsigned ring_count; // from the RX lcores (mode dispatch)
-	struct rte_ring *ring[APP_RX_LCORES_MAX];
+	struct steer *steer; // of those queues (mode hybrid), or NULL
+	unsigned ring_count; // from the receivers (modes dispatch and hybrid)
+	struct rte_ring *ring[APP_RECEIVERS_MAX]; // NULL: the worker itself
 	struct rte_ring *tx_ring; // to the lcore that owns the TX queue; NULL: own queue
 	uint16_t tx_queue;
-	struct rte_ring *closed_ring[APP_RX_LCORES_MAX]; // notices of closed flows, roundrobin
+	struct rte_ring *closed_ring[APP_RECEIVERS_MAX]; // notices of closed flows, roundrobin
 	struct idle idle;
 	_Atomic bool drained, paused;
 	stat_t stat[LCORE_STAT_COUNT];
@@ -112,13 +121,14 @@ struct app {
 	char store_text[64]; // what the items are in
 	struct rte_mempool *pool;
 	struct port port;
-	bool dispatch; // else rtc
+	enum app_mode mode;
 	char mode_reason[160];
 	bool oversubscribed; // more lcores than CPUs
 	bool hugepages;
 	char memory_text[160];
 	uint8_t rss_key[PORT_RSS_KEY_LEN];
 	struct steer_table *table;
+	unsigned receiver_count; // who steers: RX lcores, or the first workers; 0 in mode rtc
 	unsigned rx_lcore_count;
 	struct rx_lcore rx[APP_RX_LCORES_MAX];
 	unsigned worker_count;
@@ -136,6 +146,7 @@ int app_eal_init(struct app *app, const char *program);
 
 // topo.c: find the device, choose the mode, give out lcores and queues. 0 or -1.
 int app_topology(struct app *app);
+const char *app_mode_name(enum app_mode mode);
 // The plan as a few lines of log.
 void app_topology_log(const struct app *app);
 
@@ -151,6 +162,8 @@ void app_teardown(struct app *app);
 
 // rx_loop.c, worker_loop.c: bodies of the lcores.
 int rx_loop(void *rx_lcore);
+// For a traced run: who received a packet travels in the mbuf.
+void rx_mark_received(unsigned lcore_id, struct rte_mbuf **m, unsigned n);
 int worker_loop(void *worker_lcore);
 // Drain the TX rings of workers whose TX queue this lcore owns; returns packets sent.
 unsigned tx_rings_drain(struct app *app, stat_t *stat);

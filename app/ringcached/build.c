@@ -77,7 +77,7 @@ static void fill_tcp_conf(const struct app *app, struct tcp_conf *conf)
 	conf->delayed_ack_us = cfg->tcp.delayed_ack_ms * 1000;
 	conf->time_wait_us = cfg->tcp.time_wait_s * 1000000;
 	conf->keepalive_us = cfg->tcp.keepalive_s * 1000000;
-	conf->log_closed = app->dispatch && cfg->server.steer == CFG_STEER_roundrobin;
+	conf->log_closed = app->mode != APP_RTC && cfg->server.steer == CFG_STEER_roundrobin;
 }
 
 static void fill_conn_conf(struct app *app, struct conn_conf *conf)
@@ -181,47 +181,66 @@ static int build_tx_rings(struct app *app)
 	return 0;
 }
 
-static int build_rx_lcore(struct app *app, unsigned r)
+// Two rings between receiver r and each worker: packets there, notices of closed flows back.
+static int build_receiver_rings(struct app *app, unsigned r, struct steer_conf *conf)
 {
-	bool roundrobin = app->cfg.server.steer == CFG_STEER_roundrobin;
-	struct steer_conf conf = {
-		.worker_count = app->worker_count,
-		.policy = roundrobin ? STEER_ROUNDROBIN : STEER_HASH,
-		.use_nic_hash = app->port.rss_hash,
-		.flow_count_max = 2 * app->cfg.server.connections + HALF_OPEN_SPARE,
-	};
-	struct rx_lcore *rx = &app->rx[r];
 	char name[32];
 
-	memcpy(conf.rss_key, app->rss_key, sizeof(conf.rss_key));
-	if (random_bytes(&conf.key, sizeof(conf.key)))
-		return -1;
 	for (unsigned i = 0; i < app->worker_count; i++) {
 		struct worker_lcore *wl = &app->worker[i];
 
-		snprintf(name, sizeof(name), "rx-%u-%u", r, i);
-		conf.ring[i] =
-			steer_ring_create(name, app->cfg.port.ring_size, (int)rte_socket_id());
-		snprintf(name, sizeof(name), "closed-%u-%u", r, i);
-		if (roundrobin)
-			conf.closed_ring[i] = steer_closed_ring_create(
+		if (!conf->keeps_own || i != conf->own_worker) {
+			snprintf(name, sizeof(name), "rx-%u-%u", r, i);
+			conf->ring[i] = steer_ring_create(
+				name, app->cfg.port.ring_size, (int)rte_socket_id());
+			if (!conf->ring[i])
+				return fail("no memory for the rings between lcores");
+		}
+		if (conf->policy == STEER_ROUNDROBIN) {
+			snprintf(name, sizeof(name), "closed-%u-%u", r, i);
+			conf->closed_ring[i] = steer_closed_ring_create(
 				name, CLOSED_RING_SIZE, (int)rte_socket_id());
-		if (!conf.ring[i] || (roundrobin && !conf.closed_ring[i]))
-			return fail("no memory for the rings between lcores");
-		wl->ring[r] = conf.ring[i];
+			if (!conf->closed_ring[i])
+				return fail("no memory for the rings between lcores");
+		}
+		wl->ring[r] = conf->ring[i];
 		wl->ring_count = r + 1;
-		wl->closed_ring[r] = conf.closed_ring[i];
+		wl->closed_ring[r] = conf->closed_ring[i];
 	}
-	rx->app = app;
-	rx->steer = steer_create(&conf, app->table);
-	if (!rx->steer)
-		return fail("no memory for steering");
-	if (stats_register(app->stats, &steer_stats_set, rx->lcore_id, steer_stats(rx->steer)))
-		return fail("too many counters");
-	return stats_register(app->stats, &lcore_stats_set, rx->lcore_id, rx->stat);
+	return 0;
 }
 
-// One bucket table for both modes: the RX lcore reads it, or the NIC is told.
+// RX lcore r, or in mode hybrid worker r.
+static int build_receiver(struct app *app, unsigned r)
+{
+	bool hybrid = app->mode == APP_HYBRID;
+	struct steer **steer = hybrid ? &app->worker[r].steer : &app->rx[r].steer;
+	unsigned lcore_id = hybrid ? app->worker[r].lcore_id : app->rx[r].lcore_id;
+	struct steer_conf conf = {
+		.worker_count = app->worker_count,
+		.policy = app->cfg.server.steer == CFG_STEER_roundrobin ? STEER_ROUNDROBIN
+									: STEER_HASH,
+		.use_nic_hash = app->port.rss_hash,
+		.flow_count_max = 2 * app->cfg.server.connections + HALF_OPEN_SPARE,
+		.keeps_own = hybrid,
+		.own_worker = hybrid ? r : 0,
+	};
+
+	memcpy(conf.rss_key, app->rss_key, sizeof(conf.rss_key));
+	if (random_bytes(&conf.key, sizeof(conf.key)) || build_receiver_rings(app, r, &conf))
+		return -1;
+	*steer = steer_create(&conf, app->table);
+	if (!*steer)
+		return fail("no memory for steering");
+	if (stats_register(app->stats, &steer_stats_set, lcore_id, steer_stats(*steer)))
+		return fail("too many counters");
+	if (hybrid)
+		return 0;
+	app->rx[r].app = app;
+	return stats_register(app->stats, &lcore_stats_set, lcore_id, app->rx[r].stat);
+}
+
+// One bucket table for all modes: who receives reads it, and the NIC is told.
 static int build_steering(struct app *app)
 {
 	uint16_t bucket_queue[STEER_BUCKETS];
@@ -229,11 +248,12 @@ static int build_steering(struct app *app)
 	app->table = steer_table_create(app->worker_count);
 	if (!app->table)
 		return fail("no memory for the bucket table");
-	for (unsigned r = 0; r < app->rx_lcore_count; r++)
-		if (build_rx_lcore(app, r))
+	for (unsigned r = 0; r < app->receiver_count; r++)
+		if (build_receiver(app, r))
 			return -1;
-	if (app->dispatch)
+	if (app->mode == APP_DISPATCH)
 		return 0;
+	// In mode hybrid too: what arrives at its own worker's queue needs no ring.
 	for (unsigned b = 0; b < STEER_BUCKETS; b++)
 		bucket_queue[b] =
 			(uint16_t)(steer_table_get(app->table, b) % app->port.rx_queue_count);
@@ -267,8 +287,10 @@ void app_teardown(struct app *app)
 	port_close(&app->port);
 	for (unsigned i = 0; i < app->rx_lcore_count; i++)
 		steer_destroy(app->rx[i].steer);
-	for (unsigned i = 0; i < app->worker_count; i++)
+	for (unsigned i = 0; i < app->worker_count; i++) {
+		steer_destroy(app->worker[i].steer);
 		worker_destroy(app->worker[i].worker, now_us);
+	}
 	steer_table_destroy(app->table);
 	app_store_close(app);
 	stats_destroy(app->stats);

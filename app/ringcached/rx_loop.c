@@ -8,11 +8,10 @@
 
 #include "base/hotpath.h"
 
-// For a traced run: who received the packet travels in the mbuf.
-static void mark_received(const struct rx_lcore *rx, struct rte_mbuf **m, unsigned n)
+void rx_mark_received(unsigned lcore_id, struct rte_mbuf **m, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		m[i]->vlan_tci_outer = (uint16_t)rx->lcore_id;
+		m[i]->vlan_tci_outer = (uint16_t)lcore_id;
 }
 
 int rx_loop(void *arg)
@@ -32,7 +31,7 @@ int rx_loop(void *arg)
 			if (n == 0)
 				continue;
 			if (unlikely_(traced))
-				mark_received(rx, m, n);
+				rx_mark_received(rx->lcore_id, m, n);
 			steer_burst(rx->steer, m, n, (uint32_t)now_ns);
 			work += n;
 		}

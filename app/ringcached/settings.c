@@ -63,7 +63,7 @@ int app_settings(struct app *app)
 	set(s, "hash_algorithm", "siphash13");
 	set(s, "idle_timeout", "%u", cfg->server.idle_timeout_s);
 	set(s, "track_sizes", "yes");
-	set(s, "ringcached_mode", "%s", app->dispatch ? "dispatch" : "rtc");
+	set(s, "ringcached_mode", "%s", app_mode_name(app->mode));
 	set(s, "ringcached_device", "%s", app->port.name);
 	set(s, "memory_file", "%s", file[0] ? file : "(null)"); // as memcached says it
 	set(s, "ringcached_hugepages", "%s",

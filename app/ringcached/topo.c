@@ -42,7 +42,7 @@ static int find_port(uint16_t *port_id)
 // lcores in EAL's order: the first is control, then RX lcores, then workers.
 static int assign_lcores(struct app *app)
 {
-	unsigned need_rx = app->dispatch ? app->cfg.server.rx_lcores : 0, lcore_id;
+	unsigned need_rx = app->mode == APP_DISPATCH ? app->cfg.server.rx_lcores : 0, lcore_id;
 
 	app->rx_lcore_count = 0;
 	app->worker_count = 0;
@@ -64,6 +64,39 @@ static int assign_lcores(struct app *app)
 	return -1;
 }
 
+const char *app_mode_name(enum app_mode mode)
+{
+	static const char *const name[] = {"dispatch", "rtc", "hybrid"};
+
+	return name[mode];
+}
+
+static void choose_mode_auto(struct app *app, uint16_t rx_max, bool spreads, bool rtc_possible)
+{
+	unsigned workers = app->cfg.server.threads;
+
+	app->mode = APP_DISPATCH;
+	if (rtc_possible) {
+		app->mode = APP_RTC;
+		snprintf(app->mode_reason, sizeof(app->mode_reason), "auto: %s",
+			workers == 1 ? "one worker needs no lcore in front of it"
+				     : "the device spreads flows over a queue per worker");
+	} else if (spreads && rx_max > 1) {
+		// An lcore that only steered would wait for work that the NIC has done in part.
+		app->mode = APP_HYBRID;
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device spreads flows over %u receive queues for %u workers",
+			rx_max, workers);
+	} else if (rx_max < workers) {
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device has %u receive queue%s for %u workers", rx_max,
+			rx_max == 1 ? "" : "s", workers);
+	} else {
+		snprintf(app->mode_reason, sizeof(app->mode_reason),
+			"auto: the device does not spread flows over its queues");
+	}
+}
+
 static int choose_mode(struct app *app, uint16_t rx_max, bool spreads)
 {
 	unsigned workers = app->cfg.server.threads;
@@ -71,53 +104,50 @@ static int choose_mode(struct app *app, uint16_t rx_max, bool spreads)
 
 	switch (app->cfg.server.mode) {
 	case CFG_MODE_dispatch:
-		app->dispatch = true;
+		app->mode = APP_DISPATCH;
+		snprintf(app->mode_reason, sizeof(app->mode_reason), "as configured");
+		return 0;
+	case CFG_MODE_hybrid:
+		app->mode = APP_HYBRID;
 		snprintf(app->mode_reason, sizeof(app->mode_reason), "as configured");
 		return 0;
 	case CFG_MODE_rtc:
+		app->mode = APP_RTC;
 		snprintf(app->mode_reason, sizeof(app->mode_reason), "as configured");
 		if (rtc_possible)
 			return 0;
 		fprintf(stderr,
 			"ringcached: mode=rtc with %u workers needs as many receive queues over "
 			"which "
-			"the device spreads flows; this one has %u%s: use mode=dispatch or "
-			"threads=1\n",
+			"the device spreads flows; this one has %u%s: use mode=dispatch, "
+			"mode=hybrid or threads=1\n",
 			workers, rx_max, spreads ? "" : " and does not spread flows");
 		return -1;
 	case CFG_MODE_auto:
 		break;
 	}
-	app->dispatch = !rtc_possible;
-	if (workers == 1)
-		snprintf(app->mode_reason, sizeof(app->mode_reason),
-			"auto: one worker needs no lcore in front of it");
-	else if (rtc_possible)
-		snprintf(app->mode_reason, sizeof(app->mode_reason),
-			"auto: the device spreads flows over a queue per worker");
-	else if (rx_max < workers)
-		snprintf(app->mode_reason, sizeof(app->mode_reason),
-			"auto: the device has %u receive queue%s for %u workers", rx_max,
-			rx_max == 1 ? "" : "s", workers);
-	else
-		snprintf(app->mode_reason, sizeof(app->mode_reason),
-			"auto: the device does not spread flows over its queues");
+	choose_mode_auto(app, rx_max, spreads, rtc_possible);
 	return 0;
 }
 
 // Every RX queue has one owner; a queue nobody polls would swallow its flows.
 static void assign_queues(struct app *app)
 {
-	unsigned owners = app->dispatch ? app->rx_lcore_count : app->worker_count;
+	unsigned owners = app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count;
 
 	for (uint16_t q = 0; q < app->port.rx_queue_count; q++) {
-		unsigned i = q % owners;
+		struct rx_lcore *rx = &app->rx[q % owners];
+		struct worker_lcore *wl = &app->worker[q % owners];
 
-		if (app->dispatch)
-			app->rx[i].queue[app->rx[i].queue_count++] = q;
+		if (app->mode == APP_DISPATCH)
+			rx->queue[rx->queue_count++] = q;
 		else
-			app->worker[i].queue[app->worker[i].queue_count++] = q;
+			wl->queue[wl->queue_count++] = q;
 	}
+	if (app->mode == APP_DISPATCH)
+		app->receiver_count = app->rx_lcore_count;
+	if (app->mode == APP_HYBRID)
+		app->receiver_count = RTE_MIN(app->port.rx_queue_count, app->worker_count);
 	app->tx_shared = app->port.tx_queue_count < app->worker_count;
 	for (unsigned i = 0; i < app->worker_count; i++)
 		app->worker[i].tx_queue = app->tx_shared ? 0 : (uint16_t)i;
@@ -154,7 +184,7 @@ int app_topology(struct app *app)
 	if (choose_mode(app, limits.rx_queue_max, limits.spreads_flows) || assign_lcores(app) ||
 		make_pool(app) || random_rss_key(app->rss_key))
 		return -1;
-	rx_wanted = app->dispatch ? app->rx_lcore_count : app->worker_count;
+	rx_wanted = app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count;
 	if (!limits.spreads_flows)
 		rx_wanted = 1;
 	if (limits.queues_paired && rx_wanted < app->worker_count)
@@ -176,7 +206,7 @@ int app_topology(struct app *app)
 		fprintf(stderr, "ringcached: %s\n", err);
 		return -1;
 	}
-	if (!app->dispatch && app->port.rx_queue_count < app->worker_count) {
+	if (app->mode == APP_RTC && app->port.rx_queue_count < app->worker_count) {
 		fprintf(stderr, "ringcached: port %s grants %u receive queues for %u workers\n",
 			app->port.name, app->port.rx_queue_count, app->worker_count);
 		return -1;
@@ -222,17 +252,18 @@ void app_topology_log(const struct app *app)
 		p->mac[5], p->rx_queue_count, p->tx_queue_count,
 		p->rss_hash ? "the NIC" : "software",
 		p->rx_cksum && p->tx_cksum_tcp ? "the NIC" : "software");
-	LOG(INFO, "mode %s (%s), steering by %s", app->dispatch ? "dispatch" : "rtc",
-		app->mode_reason,
-		app->cfg.server.steer == CFG_STEER_roundrobin && app->dispatch ? "round robin"
-									       : "hash");
+	LOG(INFO, "mode %s (%s), steering by %s", app_mode_name(app->mode), app->mode_reason,
+		app->cfg.server.steer == CFG_STEER_roundrobin && app->mode != APP_RTC
+			? "round robin"
+			: "hash");
 	n = snprintf(text, sizeof(text), "lcore %u control", rte_get_main_lcore());
 	for (unsigned i = 0; i < app->rx_lcore_count && n < (int)sizeof(text); i++)
 		n += snprintf(
 			text + n, sizeof(text) - (size_t)n, ", lcore %u RX", app->rx[i].lcore_id);
 	for (unsigned i = 0; i < app->worker_count && n < (int)sizeof(text); i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, ", lcore %u worker %u",
-			app->worker[i].lcore_id, i);
+		n += snprintf(text + n, sizeof(text) - (size_t)n, ", lcore %u %sworker %u",
+			app->worker[i].lcore_id,
+			app->mode == APP_HYBRID && app->worker[i].queue_count ? "RX and " : "", i);
 	LOG(INFO, "%s; %s, idle lcores %s", text,
 		app->oversubscribed ? "they share the CPUs" : "each has its CPU",
 		app->worker[0].idle.may_sleep ? "sleep" : "spin");

@@ -39,6 +39,15 @@ unsigned tx_rings_drain(struct app *app, stat_t *stat)
 	return total;
 }
 
+// Mode hybrid: what is for other workers goes to their rings; returns the rest, in m.
+static unsigned worker_steer(
+	struct worker_lcore *wl, struct rte_mbuf **m, unsigned n, uint64_t now_ns)
+{
+	if (unlikely_(wl->app->cfg.server.trace > 0))
+		rx_mark_received(wl->lcore_id, m, n);
+	return steer_burst(wl->steer, m, n, (uint32_t)now_ns);
+}
+
 static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 {
 	struct rte_mbuf *m[APP_BURST];
@@ -46,6 +55,8 @@ static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 	unsigned total = 0, n;
 
 	for (unsigned i = 0; i < wl->ring_count; i++) {
+		if (!wl->ring[i])
+			continue;
 		n = steer_take(
 			wl->ring[i], m, APP_BURST, (uint32_t)now_ns, &wl->stage[STAGE_ring_wait]);
 		if (n > 0)
@@ -54,10 +65,14 @@ static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 	}
 	for (unsigned i = 0; i < wl->queue_count; i++) {
 		n = port_rx_burst(wl->app->port.port_id, wl->queue[i], m, APP_BURST);
+		total += n;
+		if (wl->steer && n > 0)
+			n = worker_steer(wl, m, n, now_ns);
 		if (n > 0)
 			worker_input(wl->worker, m, n, now_us);
-		total += n;
 	}
+	if (wl->steer)
+		steer_poll(wl->steer, now_us);
 	if (total > 0)
 		stat_add(&wl->stat[LCORE_STAT_rx_packets], total);
 	return total;
@@ -84,7 +99,7 @@ static unsigned worker_tx(struct worker_lcore *wl)
 	return total;
 }
 
-// Tell the RX lcores which flows are over (steering policy roundrobin). A full ring
+// Tell the receivers which flows are over (steering policy roundrobin). A full ring
 // keeps the entry of the flow until its tuple is used again.
 static void worker_report_closed(struct worker_lcore *wl)
 {
@@ -100,7 +115,7 @@ static void worker_report_closed(struct worker_lcore *wl)
 				.dst_port = peer[i].local_port,
 			};
 
-			for (unsigned r = 0; r < wl->app->rx_lcore_count; r++)
+			for (unsigned r = 0; r < wl->app->receiver_count; r++)
 				steer_closed_enqueue(wl->closed_ring[r], &t);
 		}
 	}
@@ -117,7 +132,7 @@ static void worker_count_turn(struct worker_lcore *wl, unsigned received, uint64
 
 static bool owns_tx_rings(const struct worker_lcore *wl)
 {
-	return wl->app->tx_shared && !wl->app->dispatch && wl->idx == 0;
+	return wl->app->tx_shared && wl->app->mode != APP_DISPATCH && wl->idx == 0;
 }
 
 int worker_loop(void *arg)

@@ -35,7 +35,7 @@
 
 // ---- types of values
 
-#define CFG_MODE_VALUES(V) V(auto) V(dispatch) V(rtc)
+#define CFG_MODE_VALUES(V) V(auto) V(dispatch) V(rtc) V(hybrid)
 #define CFG_STEER_VALUES(V) V(hash) V(roundrobin)
 #define CFG_IDLE_VALUES(V) V(auto) V(poll) V(sleep)
 #define CFG_HUGEPAGES_VALUES(V) V(auto) V(off) V(require)

@@ -87,8 +87,10 @@ static bool conf_ok(const struct steer_conf *conf, const struct steer_table *tab
 		return false;
 	if (conf->misc_worker >= conf->worker_count)
 		return false;
+	if (conf->keeps_own && conf->own_worker >= conf->worker_count)
+		return false;
 	for (unsigned i = 0; i < conf->worker_count; i++)
-		if (!conf->ring[i])
+		if (!conf->ring[i] && !(conf->keeps_own && i == conf->own_worker))
 			return false;
 	return conf->policy != STEER_ROUNDROBIN ||
 	       (conf->flow_count_max > 0 && conf->flow_count_max <= STEER_FLOWS_MAX);
@@ -108,6 +110,7 @@ struct steer *steer_create(const struct steer_conf *conf, struct steer_table *ta
 	s->policy = conf->policy;
 	s->misc_worker = conf->misc_worker;
 	s->worker_count = conf->worker_count;
+	s->own_mask = conf->keeps_own ? 1ULL << conf->own_worker : 0;
 	memcpy(s->ring, conf->ring, sizeof(s->ring));
 	memcpy(s->closed_ring, conf->closed_ring, sizeof(s->closed_ring));
 	steer_toeplitz_init(&s->toeplitz, conf->rss_key);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which worker gets a frame: one struct steer per RX lcore, one bucket table for all
+// Which worker gets a frame: one struct steer per lcore that receives, one bucket table for all
 //
 //   steer_burst   frames -> flow -> hash -> bucket -> worker; one enqueue per worker
-//   steer_take    the worker's side: frames from one RX lcore, and how long they waited
+//   steer_take    the worker's side: frames from one ring, and how long they waited
 //   steer_poll    notices of closed flows from the workers, the coarse clock
 //
 // The hash is the Toeplitz hash that NICs compute for RSS over addresses and ports,
@@ -27,6 +27,9 @@
 // a flood of SYNs costs the even spread, never a connection that is OPEN. One case is left:
 // a retransmitted SYN may find a free slot that its first copy did not find,
 // and go to another worker, which ends in a reset if both were answered.
+//
+// Who receives is an RX lcore, or a worker that owns a NIC queue (mode hybrid) and gets
+// its own frames back instead of finding them in a ring.
 //
 // Threads: struct steer has one owner. steer_table is shared: one writer at a time,
 //   any reader. Rings are single producer, single consumer.
@@ -68,6 +71,8 @@ struct steer_conf {
 	uint32_t flow_count_max; // roundrobin: connections to remember
 	uint32_t flow_idle_s; // roundrobin: OPEN entries idle for longer may be replaced; 0: never
 	struct siphash_key key; // of the flow table
+	bool keeps_own; // the owner is worker own_worker; ring[own_worker] is not looked at
+	unsigned own_worker;
 	struct rte_ring *ring[STEER_WORKERS_MAX];
 	struct rte_ring *closed_ring[STEER_WORKERS_MAX]; // or NULL; steer_closed_ring_create
 	unsigned misc_worker;
@@ -103,10 +108,11 @@ struct steer;
 struct steer *steer_create(const struct steer_conf *conf, struct steer_table *table);
 void steer_destroy(struct steer *s);
 
-// Hand n <= STEER_BURST_MAX frames to the workers; the mbufs are gone. The hash of a
+// Hand n <= STEER_BURST_MAX frames to the workers; the mbufs are gone, but for those of the owner's
+// own worker: they are in m[0 .. returned), in the order in which they came. The hash of a
 // TCP or UDP frame is in mbuf->hash.rss afterwards (RTE_MBUF_F_RX_RSS_HASH). All are stamped with
-// now_ns, the low half of the clock of the RX lcore and its workers (NET_MBUF_STEERED).
-void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns);
+// now_ns, the low half of the clock of all lcores (NET_MBUF_STEERED).
+unsigned steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns);
 
 // Once per loop turn: a bounded number of closed-flow notices. now_us: monotonic.
 void steer_poll(struct steer *s, uint64_t now_us);

@@ -2,6 +2,7 @@
 // From a burst of frames to one enqueue per worker
 
 #include <rte_prefetch.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "net/net.h"
@@ -104,6 +105,17 @@ static unsigned steer_one(struct steer *s, struct rte_mbuf *m, enum steer_stat *
 	}
 }
 
+// Frames of the owner's own worker, back into m.
+static unsigned take_own(struct steer *s, struct rte_mbuf **m)
+{
+	unsigned w = (unsigned)__builtin_ctzll(s->own_mask), n = s->staged_count[w];
+
+	memcpy(m, s->staged[w], n * sizeof(m[0]));
+	s->staged_count[w] = 0;
+	s->staged_workers &= ~s->own_mask;
+	return n;
+}
+
 static void flush(struct steer *s)
 {
 	for (; s->staged_workers; s->staged_workers &= s->staged_workers - 1) {
@@ -121,14 +133,15 @@ static void flush(struct steer *s)
 	}
 }
 
-void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns)
+unsigned steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_ns)
 {
 	uint32_t tally[STEER_STAT_to_misc - STEER_STAT_by_nic_hash + 1] = {0};
+	unsigned own = 0;
 
 	DCHECK(n <= STEER_BURST_MAX);
 	if (n == 0) {
 		stat_inc(&s->stats[STEER_STAT_empty_bursts]);
-		return;
+		return 0;
 	}
 	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
@@ -145,11 +158,14 @@ void steer_burst(struct steer *s, struct rte_mbuf **m, unsigned n, uint32_t now_
 		s->staged[w][s->staged_count[w]++] = m[i];
 		s->staged_workers |= 1ULL << w;
 	}
+	if (s->staged_workers & s->own_mask)
+		own = take_own(s, m);
 	flush(s);
 	stat_inc(&s->stats[STEER_STAT_rx_bursts]);
 	stat_add(&s->stats[STEER_STAT_rx_packets], n);
 	for (unsigned i = 0; i < sizeof(tally) / sizeof(tally[0]); i++)
 		stat_add(&s->stats[STEER_STAT_by_nic_hash + i], tally[i]);
+	return own;
 }
 
 void steer_poll(struct steer *s, uint64_t now_us)

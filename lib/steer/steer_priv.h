@@ -71,7 +71,7 @@ int flow_find(const struct flow_table *t, const struct steer_tuple *tuple);
 // The worker's notice.
 void flow_closed(struct flow_table *t, const struct steer_tuple *tuple, uint32_t now_s);
 
-// ---- one RX lcore
+// ---- one lcore that receives
 
 struct steer {
 	// read for each frame
@@ -84,6 +84,7 @@ struct steer {
 	uint32_t now_s;
 	struct flow_table flows;
 	struct rte_ring *ring[STEER_WORKERS_MAX];
+	uint64_t own_mask; // bit of the owner's own worker, or 0
 
 	// frames on their way, empty between bursts
 	uint64_t staged_workers; // bit per worker

@@ -77,7 +77,9 @@ class Context:
 
     def queues(self):
         # TAP gets its queues from the server, and AF_XDP on veth has but one.
-        return self.threads if self.mode == "rtc" and self.pmd == "af_packet" else 1
+        if self.pmd != "af_packet":
+            return 1
+        return {"rtc": self.threads, "hybrid": max(1, self.threads - 1)}.get(self.mode, 1)
 
     def options(self, server, udp=True):
         out = ["-t", str(self.threads)]

@@ -24,12 +24,9 @@ def counters(conn):
     return {row[1]: int(row[2]) for row in rows}
 
 
-@test("device: round robin deals connections to the workers in turn", only="ringcached")
-def roundrobin(ctx):
-    if ctx.mode != "dispatch":
-        return
-    options = [*ctx.options("ringcached"), "--steer=roundrobin"]
-    with ctx.other("r", options=options) as here:
+def deal(ctx, options, **env):
+    """Connections to a lab of these options that deals them in turn."""
+    with ctx.other("r", options=[*options, "--steer=roundrobin"], **env) as here:
         conns = [here.tcp() for _ in range(40)]
         try:
             for i, conn in enumerate(conns):
@@ -48,6 +45,41 @@ def roundrobin(ctx):
         with here.tcp() as conn:
             wait_until("closed flows leave the table", 10,
                        lambda: counters(conn)["steer.flows"] <= 1)
+
+
+@test("device: round robin deals connections to the workers in turn", only="ringcached")
+def roundrobin(ctx):
+    if ctx.mode == "dispatch":
+        deal(ctx, ctx.options("ringcached"))
+
+
+@test("device: one queue, and two, for three workers: the owners serve, too", only="ringcached")
+def hybrid(ctx):
+    for queues in ("1", "2"):
+        if (ctx.pmd, ctx.mode) == ("af_packet", "dispatch"):
+            deal(ctx, ["-t", "3", "--mode=hybrid"], LAB_QUEUES=queues)
+
+
+@test("device: auto: two queues for three workers", only="ringcached")
+def hybrid_auto(ctx):
+    if (ctx.pmd, ctx.mode) != ("af_packet", "dispatch"):
+        return
+    options = ["-t", "3", "--mode=auto", "-U", str(ctx.port), "--udp-trust=192.0.2.0/24"]
+    with ctx.other("q", options=options, LAB_QUEUES="2") as here:
+        log = here.lab.log()
+        true("mode hybrid (auto: the device spreads flows over 2 receive queues for 3 workers)"
+             in log, log)
+        with here.tcp() as conn:
+            equal(conn.set(b"k", b"v"), b"STORED\r\n")
+            equal(conn.ask(b"stats settings\r\n", b"END\r\n")
+                  .count(b"STAT ringcached_mode hybrid\r\n"), 1)
+            for rid in range(60):
+                with here.udp() as client:
+                    equal(client.ask(rid, b"get k\r\n"), b"VALUE k 0 1\r\nv\r\nEND\r\n")
+            now = counters(conn)
+        # Some came by a ring, some to the worker whose queue they were in.
+        true(20 < now["latency.ring_wait_count"] < now["steer.rx_packets"] - 5, str(now))
+        equal(now["steer.drop_ring_full"], 0, "packets dropped on the way to the workers")
 
 
 def ringpcap(*args):

@@ -158,7 +158,8 @@ static void test_errors(void **state)
 		{S "\nthreads = 2\n# x\nthreads = 3\n",
 			"ringcached: x.conf:5: threads was set in line 3 already"},
 		{S "mode = fast\n",
-			"ringcached: x.conf:2: mode: 'fast' is none of auto, dispatch, rtc"},
+			"ringcached: x.conf:2: mode: 'fast' is none of auto, dispatch, rtc, "
+			"hybrid"},
 		{S "listen = \x1b[2J\n",
 			"ringcached: x.conf:2: a control character: this is not a text file"},
 		{S "listen = 192.0.2.1\r,192.0.2.2\n",

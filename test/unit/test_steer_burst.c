@@ -406,6 +406,72 @@ static void waits_are_counted(void **state)
 	steerfix_close(&fix);
 }
 
+// A worker that receives gets its own frames back, in order, and the others theirs by ring; its
+// own ring is never used, and may be absent.
+static void own_frames_come_back(void **state)
+{
+	struct rte_mbuf *m[STEER_BURST_MAX], *sent[STEER_BURST_MAX], *out[STEER_BURST_MAX];
+	unsigned own, expected[4] = {0}, next = 0;
+	struct rte_ring *ring;
+	struct steerfix fix;
+	struct frame f;
+
+	steerfix_conf(&fix, 4, 128);
+	fix.conf.keeps_own = true;
+	fix.conf.own_worker = 2;
+	ring = fix.conf.ring[2];
+	fix.conf.ring[2] = NULL;
+	steerfix_open(&fix);
+	for (unsigned i = 0; i < STEER_BURST_MAX; i++) {
+		frame_udp(&f, (uint16_t)(5000 + i), FRAME_OUR_PORT, "12345678get a\r\n", 15);
+		m[i] = sent[i] = frame_mbuf(&f);
+		expected[steer_table_get(
+			fix.table, steer_toeplitz(&fix.toeplitz,
+					   &(struct steer_tuple){FRAME_PEER_ADDR, FRAME_OUR_ADDR,
+						   (uint16_t)(5000 + i), FRAME_OUR_PORT}) %
+					   STEER_BUCKETS)]++;
+	}
+	own = steer_burst(fix.steer, m, STEER_BURST_MAX, 0);
+	assert_int_equal(own, expected[2]);
+	assert_in_range(own, 1, STEER_BURST_MAX - 1);
+	for (unsigned i = 0; i < own; i++, next++)
+		while (sent[next] != m[i])
+			assert_in_range(++next, 0, STEER_BURST_MAX - 1);
+	rte_pktmbuf_free_bulk(m, own);
+	fix.conf.ring[2] = ring;
+	for (unsigned w = 0; w < 4; w++) {
+		unsigned n = steerfix_take(&fix, w, out, STEER_BURST_MAX);
+
+		assert_int_equal(n, w == 2 ? 0 : expected[w]);
+		rte_pktmbuf_free_bulk(out, n);
+	}
+	// A burst without any of its own.
+	frame_arp(&f, 1, FRAME_PEER_ADDR, FRAME_OUR_ADDR);
+	m[0] = frame_mbuf(&f);
+	assert_int_equal(steer_burst(fix.steer, m, 1, 0), 0);
+	assert_int_equal(steer_burst(fix.steer, m, 0, 0), 0);
+	steerfix_close(&fix);
+}
+
+static void own_worker_limits(void **state)
+{
+	struct rte_ring *ring;
+	struct steerfix fix;
+
+	steerfix_conf(&fix, 2, 64);
+	steerfix_open(&fix);
+	ring = fix.conf.ring[1];
+	fix.conf.ring[1] = NULL;
+	assert_null(steer_create(&fix.conf, fix.table));
+	fix.conf.keeps_own = true;
+	assert_null(steer_create(&fix.conf, fix.table)); // of worker 0: the other has no ring
+	fix.conf.own_worker = 2;
+	assert_null(steer_create(&fix.conf, fix.table));
+	fix.conf.ring[1] = ring;
+	assert_null(steer_create(&fix.conf, fix.table));
+	steerfix_close(&fix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +489,8 @@ int main(void)
 		cmocka_unit_test(create_refuses_bad_configuration),
 		cmocka_unit_test(rings),
 		cmocka_unit_test(waits_are_counted),
+		cmocka_unit_test(own_frames_come_back),
+		cmocka_unit_test(own_worker_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
