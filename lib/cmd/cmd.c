@@ -25,7 +25,7 @@ struct cmd *cmd_create(
 
 	if (!c)
 		return NULL;
-	c->conf = conf;
+	c->conf = *conf;
 	c->store = store;
 	c->ctx = ctx;
 	c->sizes = calloc(SIZES_COUNT, sizeof(*c->sizes));
@@ -58,7 +58,7 @@ uint32_t cmd_exptime(const struct cmd *c, int32_t exptime, uint32_t now_s)
 		return 1;
 	if (exptime <= EXPTIME_RELATIVE_MAX_S)
 		return now_s + (uint32_t)exptime;
-	return (uint64_t)exptime <= c->conf->start_s ? 1 : (uint32_t)exptime;
+	return (uint64_t)exptime <= c->conf.start_s ? 1 : (uint32_t)exptime;
 }
 
 bool cmd_reply_line(struct chunkq *out, const char *line, bool noreply)

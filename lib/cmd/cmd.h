@@ -15,7 +15,8 @@
 
 struct cmd;
 
-// What "stats settings" and "version" show and a few switches; outlives the cmd.
+// What "stats settings" and "version" show and a few switches. Copied; what it points to
+// outlives the cmd.
 struct cmd_conf {
 	const char *version; // "1.6.18" compatible text of the version command
 	bool no_flush_all; // -F

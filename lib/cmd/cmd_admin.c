@@ -29,7 +29,7 @@ void cmd_flush_all_run(struct cmd *c, struct request *req, struct chunkq *out)
 	uint32_t at_s = 0;
 
 	COUNT(c, cmd_flush);
-	if (c->conf->no_flush_all) {
+	if (c->conf.no_flush_all) {
 		cmd_reply_line(out, "CLIENT_ERROR flush_all not allowed", req->noreply);
 		return;
 	}
@@ -42,13 +42,13 @@ void cmd_flush_all_run(struct cmd *c, struct request *req, struct chunkq *out)
 
 enum cmd_status cmd_version_run(struct cmd *c, struct request *req, struct chunkq *out)
 {
-	size_t len = strlen(c->conf->version);
+	size_t len = strlen(c->conf.version);
 
 	(void)req;
 	if (!chunkq_has_room(out, 8 + len + 2))
 		return CMD_BLOCKED;
 	chunkq_append(out, "VERSION ", 8);
-	chunkq_append(out, c->conf->version, len);
+	chunkq_append(out, c->conf.version, len);
 	chunkq_append(out, "\r\n", 2);
 	return CMD_DONE;
 }

@@ -150,7 +150,7 @@ enum cmd_status cmd_cachedump_run(struct cmd *c, const struct request *req, stru
 	struct dump d = {.walk = req->walk, .out = out};
 	uint32_t id;
 
-	if (c->conf->no_dump)
+	if (c->conf.no_dump)
 		return refuse(out, "CLIENT_ERROR stats cachedump not allowed");
 	if (limit_items.len == 0)
 		return refuse(out, "CLIENT_ERROR bad command line");
@@ -205,7 +205,7 @@ enum cmd_status cmd_crawler_run(
 	// There is no crawler to be stopped: it is as the client wants it.
 	if (slice_is(sub, "disable"))
 		return refuse(out, "OK");
-	if (c->conf->no_dump)
+	if (c->conf.no_dump)
 		return refuse(out, "ERROR metadump not allowed");
 	bad = classes_parse(classes, &ours);
 	if (!bad && !req->walk)

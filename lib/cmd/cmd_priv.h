@@ -7,7 +7,7 @@
 #include "cmd/cmd.h"
 
 struct cmd {
-	const struct cmd_conf *conf;
+	struct cmd_conf conf;
 	const struct store *store;
 	struct store_ctx *ctx;
 	const struct cmd_walk *sizes_of; // whose walk counts into sizes now; NULL: nobody's

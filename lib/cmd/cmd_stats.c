@@ -135,7 +135,7 @@ static uint64_t sum_of(const struct cmd *c, const char *module, const char *name
 {
 	uint64_t sum = 0;
 
-	stats_sum(c->conf->stats, module, name, &sum);
+	stats_sum(c->conf.stats, module, name, &sum);
 	return sum;
 }
 
@@ -155,15 +155,15 @@ static uint64_t gauge_of(const struct cmd *c, enum source from, const struct sto
 	case FROM_PID:
 		return (uint64_t)getpid();
 	case FROM_UPTIME:
-		return store_now_s(c->ctx) - c->conf->start_s;
+		return store_now_s(c->ctx) - c->conf.start_s;
 	case FROM_TIME:
 		return store_now_s(c->ctx);
 	case FROM_POINTER_SIZE:
 		return 8 * sizeof(void *);
 	case FROM_MAX_CONNECTIONS:
-		return c->conf->max_connections;
+		return c->conf.max_connections;
 	case FROM_THREADS:
-		return c->conf->worker_count;
+		return c->conf.worker_count;
 	case FROM_MEM_LIMIT:
 		return u->mem_limit_bytes;
 	case FROM_HASH_POWER:
@@ -200,7 +200,7 @@ static void stats_general(const struct cmd *c, struct writer *w)
 			write_number(w, "", f->name, sum_of(c, CONN_MODULE, f->name));
 			break;
 		case FROM_VERSION:
-			write_stat(w, "", f->name, c->conf->version);
+			write_stat(w, "", f->name, c->conf.version);
 			break;
 		case FROM_RUSAGE_USER:
 			write_seconds(w, f->name, &ru.ru_utime);
@@ -217,7 +217,7 @@ static void stats_general(const struct cmd *c, struct writer *w)
 
 static void stats_settings(const struct cmd *c, struct writer *w)
 {
-	for (const struct cmd_setting *s = c->conf->settings; s && s->name; s++)
+	for (const struct cmd_setting *s = c->conf.settings; s && s->name; s++)
 		write_stat(w, "", s->name, s->value);
 }
 
@@ -290,7 +290,7 @@ static void write_counter(void *arg, const char *module, const struct stat_desc 
 
 static void stats_all(const struct cmd *c, struct writer *w)
 {
-	stats_walk(c->conf->stats, write_counter, w);
+	stats_walk(c->conf.stats, write_counter, w);
 }
 
 static const struct report {
@@ -370,7 +370,7 @@ enum cmd_status cmd_stats_run(
 		if (slice_is(sub, reports[i].name))
 			return write_report(c, &reports[i], out);
 	if (slice_is(sub, "reset"))
-		stats_reset(c->conf->stats);
+		stats_reset(c->conf.stats);
 	cmd_reply_line(out, stats_line(sub, arg), false);
 	return CMD_DONE;
 }

@@ -69,6 +69,7 @@ struct session *session_create(const struct session_conf *conf)
 		{"maxbytes", "67108864"}, {"maxconns", "1024"}, {NULL, NULL}};
 	struct session *s = calloc(1, sizeof(*s));
 	struct store_conf sc = {.ctx_count_max = 1, .now_s = SESSION_START_S};
+	struct cmd_conf gone;
 	const char *err = NULL;
 
 	CHECK(s);
@@ -97,7 +98,9 @@ struct session *session_create(const struct session_conf *conf)
 		.worker_count = 1,
 		.settings = settings,
 		.stats = s->stats};
-	s->cmd = cmd_create(&s->cmd_conf, s->store, s->ctx);
+	gone = s->cmd_conf; // it need not outlive the call
+	s->cmd = cmd_create(&gone, s->store, s->ctx);
+	memset(&gone, 0xa5, sizeof(gone));
 	CHECK(s->cmd);
 	CHECK(stats_register(s->stats, &cmd_stats_set, 0, cmd_stats(s->cmd)) == 0);
 	CHECK(stats_register(s->stats, &store_stats_set, 0, store_ctx_stats(s->ctx)) == 0);

@@ -88,6 +88,7 @@ static void settle(struct workerrig *r)
 
 void workerrig_open(struct workerrig *r)
 {
+	struct worker_conf gone;
 	const char *why = NULL;
 
 	r->now_us = WORKERRIG_START_US;
@@ -100,7 +101,10 @@ void workerrig_open(struct workerrig *r)
 	CHECK(r->store);
 	r->conf.stats = r->conf.cmd.stats = r->stats;
 	r->conf.store = r->store;
-	r->worker = worker_create(&r->conf, r->now_us);
+	// A configuration need not outlive the call, but for what it points to.
+	gone = r->conf;
+	r->worker = worker_create(&gone, r->now_us);
+	memset(&gone, 0xa5, sizeof(gone));
 	CHECK(r->worker);
 	settle(r);
 }
