@@ -23,6 +23,7 @@
 #define APP_RX_LCORES_MAX 8
 #define APP_RECEIVERS_MAX APP_WORKERS_MAX // RX lcores, or workers with a queue (mode hybrid)
 #define APP_QUEUES_MAX 128
+#define APP_PORTS_MAX 8
 #define APP_BURST 32
 
 // TSC -> nanoseconds since start; read once per loop turn.
@@ -77,6 +78,11 @@ enum app_mode {
 	APP_HYBRID, // the first workers, for themselves and the others
 };
 
+// A receive queue and the lcore that polls it belong together for good.
+struct nic_queue {
+	uint16_t port_id, queue_id;
+};
+
 struct app;
 
 // An lcore that receives and steers (mode dispatch).
@@ -84,7 +90,7 @@ struct rx_lcore {
 	struct app *app;
 	unsigned lcore_id;
 	unsigned queue_count;
-	uint16_t queue[APP_QUEUES_MAX];
+	struct nic_queue queue[APP_QUEUES_MAX];
 	struct steer *steer;
 	struct idle idle;
 	stat_t stat[LCORE_STAT_COUNT];
@@ -97,12 +103,12 @@ struct worker_lcore {
 	unsigned idx;
 	struct worker *worker;
 	unsigned queue_count; // own NIC queues (modes rtc and hybrid)
-	uint16_t queue[APP_QUEUES_MAX];
+	struct nic_queue queue[APP_QUEUES_MAX];
 	struct steer *steer; // of those queues (mode hybrid), or NULL
 	unsigned ring_count; // from the receivers (modes dispatch and hybrid)
 	struct rte_ring *ring[APP_RECEIVERS_MAX]; // NULL: the worker itself
 	struct rte_ring *tx_ring; // to the lcore that owns the TX queue; NULL: own queue
-	uint16_t tx_queue;
+	uint16_t tx_queue; // of each port
 	struct rte_ring *closed_ring[APP_RECEIVERS_MAX]; // notices of closed flows, roundrobin
 	struct idle idle;
 	_Atomic bool drained, paused;
@@ -120,7 +126,9 @@ struct app {
 	struct store_file store_file; // with restart-file
 	char store_text[64]; // what the items are in
 	struct rte_mempool *pool;
-	struct port port;
+	unsigned port_count;
+	struct port port[APP_PORTS_MAX];
+	bool rss_hash; // of all ports: the NIC's hash is in the mbufs
 	enum app_mode mode;
 	char mode_reason[160];
 	bool oversubscribed; // more lcores than CPUs
@@ -144,11 +152,23 @@ struct app {
 // eal.c: make the arguments, start EAL. 0, or -1 with a message on stderr.
 int app_eal_init(struct app *app, const char *program);
 
-// topo.c: find the device, choose the mode, give out lcores and queues. 0 or -1.
+// topo.c: find the devices, choose the mode, give out lcores and queues. 0 or -1.
 int app_topology(struct app *app);
 const char *app_mode_name(enum app_mode mode);
 // The plan as a few lines of log.
 void app_topology_log(const struct app *app);
+
+// ports.c: the ports to serve, into app->port: how many, their limits. 0 or -1.
+int app_ports_find(struct app *app, struct port_limits *limits);
+// Open them all, with at least queue_count transmit queues each and, where flows are spread,
+// receive queues, if they have them. 0 or -1.
+int app_ports_open(
+	struct app *app, const struct port_limits *limits, unsigned rx_count, unsigned tx_count);
+int app_ports_start(struct app *app);
+void app_ports_close(struct app *app);
+void app_ports_log(const struct app *app);
+// Their names, separated by ';'.
+void app_ports_names(const struct app *app, char *text, size_t size);
 
 // items.c: the store, in hugepages, in ordinary memory, or in the restart file with what the
 // last server left there. 0 or -1.
@@ -167,8 +187,10 @@ void rx_mark_received(unsigned lcore_id, struct rte_mbuf **m, unsigned n);
 int worker_loop(void *worker_lcore);
 // Drain the TX rings of workers whose TX queue this lcore owns; returns packets sent.
 unsigned tx_rings_drain(struct app *app, stat_t *stat);
-// Send all n packets on a queue; what the device does not take in time is dropped and counted.
-void tx_queue_send(struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat);
+// Send all n packets on this queue of their ports; what a device does not take in time is
+// dropped and counted.
+void tx_queue_send(
+	const struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat);
 
 // control.c: serve until a signal; returns the exit status.
 int control_run(struct app *app);

@@ -36,14 +36,21 @@ static void fill_net_conf(const struct app *app, struct net_conf *conf)
 {
 	const struct cfg *cfg = &app->cfg;
 
-	memcpy(conf->mac, app->port.mac, sizeof(conf->mac));
+	memcpy(conf->mac, app->port[0].mac, sizeof(conf->mac));
+	conf->port_count = app->port_count;
+	conf->tx_cksum_ip4 = conf->tx_cksum_tcp = conf->tx_cksum_udp = true;
+	// What one port does not compute, software does for all.
+	for (unsigned p = 0; p < app->port_count; p++) {
+		conf->port[p].port_id = app->port[p].port_id;
+		memcpy(conf->port[p].mac, app->port[p].mac, sizeof(conf->port[p].mac));
+		conf->tx_cksum_ip4 &= app->port[p].tx_cksum_ip4;
+		conf->tx_cksum_tcp &= app->port[p].tx_cksum_tcp;
+		conf->tx_cksum_udp &= app->port[p].tx_cksum_udp;
+	}
 	conf->mtu = (uint16_t)cfg->port.mtu;
 	conf->ttl = 64;
 	conf->udp_port_unreachable = cfg->udp.udp_port_unreachable;
 	conf->icmp_rate_pps = ICMP_RATE_PPS;
-	conf->tx_cksum_ip4 = app->port.tx_cksum_ip4;
-	conf->tx_cksum_tcp = app->port.tx_cksum_tcp;
-	conf->tx_cksum_udp = app->port.tx_cksum_udp;
 	conf->pool = app->pool;
 	for (unsigned i = 0; i < cfg->server.listen.count; i++) {
 		uint32_t addr = cfg->server.listen.item[i].addr;
@@ -220,7 +227,7 @@ static int build_receiver(struct app *app, unsigned r)
 		.worker_count = app->worker_count,
 		.policy = app->cfg.server.steer == CFG_STEER_roundrobin ? STEER_ROUNDROBIN
 									: STEER_HASH,
-		.use_nic_hash = app->port.rss_hash,
+		.use_nic_hash = app->rss_hash,
 		.flow_count_max = 2 * app->cfg.server.connections + HALF_OPEN_SPARE,
 		.keeps_own = hybrid,
 		.own_worker = hybrid ? r : 0,
@@ -240,11 +247,21 @@ static int build_receiver(struct app *app, unsigned r)
 	return stats_register(app->stats, &lcore_stats_set, lcore_id, app->rx[r].stat);
 }
 
-// One bucket table for all modes: who receives reads it, and the NIC is told.
-static int build_steering(struct app *app)
+// The NIC's table as the bucket table is: a bucket's queue is that of its worker.
+static void program_reta(const struct app *app, const struct port *port)
 {
 	uint16_t bucket_queue[STEER_BUCKETS];
 
+	for (unsigned b = 0; b < STEER_BUCKETS; b++)
+		bucket_queue[b] = (uint16_t)(steer_table_get(app->table, b) % port->rx_queue_count);
+	if (port->rx_queue_count > 1 && port_set_reta(port, bucket_queue, STEER_BUCKETS))
+		LOG(INFO, "port %s has no redirection table: it chooses the queues itself",
+			port->name);
+}
+
+// One bucket table for all modes: who receives reads it, and the NIC is told.
+static int build_steering(struct app *app)
+{
 	app->table = steer_table_create(app->worker_count);
 	if (!app->table)
 		return fail("no memory for the bucket table");
@@ -254,12 +271,8 @@ static int build_steering(struct app *app)
 	if (app->mode == APP_DISPATCH)
 		return 0;
 	// In mode hybrid too: what arrives at its own worker's queue needs no ring.
-	for (unsigned b = 0; b < STEER_BUCKETS; b++)
-		bucket_queue[b] =
-			(uint16_t)(steer_table_get(app->table, b) % app->port.rx_queue_count);
-	if (app->port.rx_queue_count > 1 && port_set_reta(&app->port, bucket_queue, STEER_BUCKETS))
-		LOG(INFO, "port %s has no redirection table: it chooses the queues itself",
-			app->port.name);
+	for (unsigned p = 0; p < app->port_count; p++)
+		program_reta(app, &app->port[p]);
 	return 0;
 }
 
@@ -273,8 +286,11 @@ int app_build(struct app *app)
 	for (unsigned i = 0; i < app->rx_lcore_count; i++)
 		app->rx[i].idle.may_sleep = may_sleep;
 	app->stats = stats_create();
-	if (!app->stats || stats_register(app->stats, &port_stats_set, 0, app->port.stat))
+	if (!app->stats)
 		return fail("out of memory");
+	for (unsigned p = 0; p < app->port_count; p++)
+		if (stats_register(app->stats, &port_stats_set, p, app->port[p].stat))
+			return fail("out of memory");
 	if (app_store_open(app) || app_settings(app) || build_workers(app) || build_tx_rings(app))
 		return -1;
 	return build_steering(app);
@@ -284,7 +300,7 @@ void app_teardown(struct app *app)
 {
 	uint64_t now_us = app_now_us(&app->clock);
 
-	port_close(&app->port);
+	app_ports_close(app);
 	for (unsigned i = 0; i < app->rx_lcore_count; i++)
 		steer_destroy(app->rx[i].steer);
 	for (unsigned i = 0; i < app->worker_count; i++) {

@@ -122,31 +122,29 @@ static void log_summary(const struct app *app)
 
 int control_run(struct app *app)
 {
-	char err[PORT_ERR_SIZE];
 	sigset_t set;
 	int sig;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	if (port_start(&app->port, err)) {
-		fprintf(stderr, "ringcached: %s\n", err);
+	if (app_ports_start(app))
 		return 1;
-	}
 	if (launch(app)) {
 		fprintf(stderr, "ringcached: lcores do not start\n");
 		atomic_store(&app->stop, true);
 		rte_eal_mp_wait_lcore();
 		return 1;
 	}
-	if (!port_wait_link(&app->port, LINK_TIMEOUT_MS))
-		LOG(WARNING, "port %s has no link yet", app->port.name);
+	for (unsigned p = 0; p < app->port_count; p++)
+		if (!port_wait_link(&app->port[p], LINK_TIMEOUT_MS))
+			LOG(WARNING, "port %s has no link yet", app->port[p].name);
 	app_admin_open(app);
 	fprintf(stderr, "ringcached: ready\n");
 	for (unsigned turn = 0; (sig = wait_turn(&set)) == 0; turn++) {
 		print_traces(app);
-		if (turn % STATS_TURNS == 0)
-			port_stats_update(&app->port);
+		for (unsigned p = 0; p < app->port_count && turn % STATS_TURNS == 0; p++)
+			port_stats_update(&app->port[p]);
 	}
 	LOG(INFO, "%s: draining", sig == SIGTERM ? "SIGTERM" : "SIGINT");
 	drain(app, &set);

@@ -41,20 +41,20 @@ static void map_hugepages(struct app *app)
 
 	snprintf(app->store_text, sizeof(app->store_text), "ordinary pages");
 	if (app->cfg.memory.hugepages == CFG_HUGEPAGES_off ||
-		!hugemem_map(h, app->cfg.memory.memory_mb * MIB, app->port.socket_id))
+		!hugemem_map(h, app->cfg.memory.memory_mb * MIB, app->port[0].socket_id))
 		return;
 	snprintf(app->store_text, sizeof(app->store_text), "%zu hugepages of %zu MiB",
 		h->size / h->page_size, h->page_size / (size_t)MIB);
-	if (app->port.socket_id < 0 || h->node < 0)
+	if (app->port[0].socket_id < 0 || h->node < 0)
 		return;
-	if (h->node != app->port.socket_id || h->remote_percent)
+	if (h->node != app->port[0].socket_id || h->remote_percent)
 		LOG(WARNING,
 			"port %s is on NUMA node %d, and %u %% of the items' memory is elsewhere: "
 			"reserve hugepages on node %d",
-			app->port.name, app->port.socket_id,
-			h->node == app->port.socket_id ? h->remote_percent
-						       : 100 - h->remote_percent,
-			app->port.socket_id);
+			app->port[0].name, app->port[0].socket_id,
+			h->node == app->port[0].socket_id ? h->remote_percent
+							  : 100 - h->remote_percent,
+			app->port[0].socket_id);
 }
 
 static int open_file(struct app *app)

@@ -26,7 +26,8 @@ int rx_loop(void *arg)
 		unsigned work = 0;
 
 		for (unsigned i = 0; i < rx->queue_count; i++) {
-			unsigned n = port_rx_burst(app->port.port_id, rx->queue[i], m, APP_BURST);
+			unsigned n = port_rx_burst(
+				rx->queue[i].port_id, rx->queue[i].queue_id, m, APP_BURST);
 
 			if (n == 0)
 				continue;

@@ -35,6 +35,7 @@ int app_settings(struct app *app)
 	const struct cfg *cfg = &app->cfg;
 	const char *file = cfg->memory.restart_file.s;
 	struct settings *s = calloc(1, sizeof(*s));
+	char names[SETTING_SIZE];
 	uint32_t a;
 
 	if (!s)
@@ -64,7 +65,8 @@ int app_settings(struct app *app)
 	set(s, "idle_timeout", "%u", cfg->server.idle_timeout_s);
 	set(s, "track_sizes", "yes");
 	set(s, "ringcached_mode", "%s", app_mode_name(app->mode));
-	set(s, "ringcached_device", "%s", app->port.name);
+	app_ports_names(app, names, sizeof(names));
+	set(s, "ringcached_device", "%s", names);
 	set(s, "memory_file", "%s", file[0] ? file : "(null)"); // as memcached says it
 	set(s, "ringcached_hugepages", "%s",
 		app->store_mem.mem || app->store_file.is_hugetlbfs ? "yes" : "no");

@@ -20,25 +20,6 @@ static int random_rss_key(uint8_t key[PORT_RSS_KEY_LEN])
 	return getrandom(key, PORT_RSS_KEY_LEN, 0) == PORT_RSS_KEY_LEN ? 0 : -1;
 }
 
-static int find_port(uint16_t *port_id)
-{
-	unsigned count = rte_eth_dev_count_avail();
-
-	if (count == 1) {
-		*port_id = rte_eth_find_next(0);
-		return 0;
-	}
-	if (count == 0)
-		fprintf(stderr, "ringcached: no network device: name one with --device "
-				"(a PCI address bound to vfio-pci, or a virtual device)\n");
-	else
-		fprintf(stderr,
-			"ringcached: %u network devices are found and one is served: name it with "
-			"--device\n",
-			count);
-	return -1;
-}
-
 // lcores in EAL's order: the first is control, then RX lcores, then workers.
 static int assign_lcores(struct app *app)
 {
@@ -130,25 +111,33 @@ static int choose_mode(struct app *app, uint16_t rx_max, bool spreads)
 	return 0;
 }
 
-// Every RX queue has one owner; a queue nobody polls would swallow its flows.
+// Every RX queue has one owner; a queue nobody polls would swallow its flows. In mode rtc the
+// NIC's table says which worker a queue is for, so that all ports are dealt alike; who steers
+// may have any.
 static void assign_queues(struct app *app)
 {
 	unsigned owners = app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count;
+	unsigned dealt = 0;
 
-	for (uint16_t q = 0; q < app->port.rx_queue_count; q++) {
-		struct rx_lcore *rx = &app->rx[q % owners];
-		struct worker_lcore *wl = &app->worker[q % owners];
+	for (unsigned p = 0; p < app->port_count; p++) {
+		const struct port *port = &app->port[p];
 
-		if (app->mode == APP_DISPATCH)
-			rx->queue[rx->queue_count++] = q;
-		else
-			wl->queue[wl->queue_count++] = q;
+		for (uint16_t q = 0; q < port->rx_queue_count; q++, dealt++) {
+			unsigned owner = (app->mode == APP_DISPATCH ? dealt : q) % owners;
+			struct nic_queue queue = {port->port_id, q};
+
+			if (app->mode == APP_DISPATCH)
+				app->rx[owner].queue[app->rx[owner].queue_count++] = queue;
+			else
+				app->worker[owner].queue[app->worker[owner].queue_count++] = queue;
+		}
+		app->tx_shared |= port->tx_queue_count < app->worker_count;
+		if (app->mode == APP_HYBRID)
+			app->receiver_count = RTE_MAX(app->receiver_count,
+				RTE_MIN(port->rx_queue_count, app->worker_count));
 	}
 	if (app->mode == APP_DISPATCH)
 		app->receiver_count = app->rx_lcore_count;
-	if (app->mode == APP_HYBRID)
-		app->receiver_count = RTE_MIN(app->port.rx_queue_count, app->worker_count);
-	app->tx_shared = app->port.tx_queue_count < app->worker_count;
 	for (unsigned i = 0; i < app->worker_count; i++)
 		app->worker[i].tx_queue = app->tx_shared ? 0 : (uint16_t)i;
 }
@@ -169,46 +158,28 @@ static int make_pool(struct app *app)
 
 int app_topology(struct app *app)
 {
-	struct port_limits limits;
-	struct port_conf conf;
-	char err[PORT_ERR_SIZE];
-	uint16_t port_id;
-	unsigned rx_wanted;
+	struct port_limits limits[APP_PORTS_MAX];
+	uint16_t rx_max = UINT16_MAX;
+	bool spreads = true;
 
-	if (find_port(&port_id))
+	if (app_ports_find(app, limits))
 		return -1;
-	if (port_limits(port_id, &limits)) {
-		fprintf(stderr, "ringcached: the network device does not describe itself\n");
-		return -1;
+	for (unsigned p = 0; p < app->port_count; p++) {
+		rx_max = RTE_MIN(rx_max, limits[p].rx_queue_max);
+		spreads &= limits[p].spreads_flows;
 	}
-	if (choose_mode(app, limits.rx_queue_max, limits.spreads_flows) || assign_lcores(app) ||
-		make_pool(app) || random_rss_key(app->rss_key))
+	if (choose_mode(app, rx_max, spreads) || assign_lcores(app) || make_pool(app) ||
+		random_rss_key(app->rss_key))
 		return -1;
-	rx_wanted = app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count;
-	if (!limits.spreads_flows)
-		rx_wanted = 1;
-	if (limits.queues_paired && rx_wanted < app->worker_count)
-		rx_wanted = app->worker_count;
-	if (limits.rx_queues_fixed)
-		rx_wanted = limits.rx_queue_max;
-	rx_wanted = RTE_MIN(rx_wanted, APP_QUEUES_MAX);
-	conf = (struct port_conf){
-		.rx_queue_count = (uint16_t)rx_wanted,
-		.tx_queue_count = (uint16_t)(limits.queues_paired ? rx_wanted : app->worker_count),
-		.rx_descriptors = (uint16_t)app->cfg.port.rx_descriptors,
-		.tx_descriptors = (uint16_t)app->cfg.port.tx_descriptors,
-		.mtu = (uint16_t)app->cfg.port.mtu,
-		.promiscuous = app->cfg.port.promiscuous,
-		.pool = app->pool,
-	};
-	memcpy(conf.rss_key, app->rss_key, sizeof(conf.rss_key));
-	if (port_open(port_id, &conf, &app->port, err)) {
-		fprintf(stderr, "ringcached: %s\n", err);
+	if (app_ports_open(app, limits,
+		    app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count,
+		    app->worker_count))
 		return -1;
-	}
-	if (app->mode == APP_RTC && app->port.rx_queue_count < app->worker_count) {
+	for (unsigned p = 0; p < app->port_count && app->mode == APP_RTC; p++) {
+		if (app->port[p].rx_queue_count >= app->worker_count)
+			continue;
 		fprintf(stderr, "ringcached: port %s grants %u receive queues for %u workers\n",
-			app->port.name, app->port.rx_queue_count, app->worker_count);
+			app->port[p].name, app->port[p].rx_queue_count, app->worker_count);
 		return -1;
 	}
 	assign_queues(app);
@@ -216,19 +187,19 @@ int app_topology(struct app *app)
 }
 
 // A packet and its items cross the link between sockets for each lcore that is away from the NIC.
-static void warn_of_far_lcores(const struct app *app)
+static void warn_of_far_lcores(const struct app *app, const struct port *port)
 {
 	char list[200] = "";
 	int n = 0;
 
-	if (app->port.socket_id < 0 || rte_socket_count() < 2)
+	if (port->socket_id < 0 || rte_socket_count() < 2)
 		return;
 	for (unsigned i = 0; i < app->rx_lcore_count + app->worker_count; i++) {
 		unsigned id = i < app->rx_lcore_count
 				      ? app->rx[i].lcore_id
 				      : app->worker[i - app->rx_lcore_count].lcore_id;
 
-		if ((int)rte_lcore_to_socket_id(id) != app->port.socket_id &&
+		if ((int)rte_lcore_to_socket_id(id) != port->socket_id &&
 			n < (int)sizeof(list) - 16)
 			n += snprintf(list + n, sizeof(list) - (size_t)n, " %u", id);
 	}
@@ -236,22 +207,15 @@ static void warn_of_far_lcores(const struct app *app)
 		LOG(WARNING,
 			"port %s is on NUMA node %d, and these lcores are not:%s; choose others "
 			"with the EAL argument --lcores",
-			app->port.name, app->port.socket_id, list);
+			port->name, port->socket_id, list);
 }
 
 void app_topology_log(const struct app *app)
 {
-	const struct port *p = &app->port;
 	char text[400];
 	int n = 0;
 
-	LOG(INFO,
-		"port %s (%s) %02x:%02x:%02x:%02x:%02x:%02x, %u RX and %u TX queues, hash from %s, "
-		"checksums from %s",
-		p->name, p->driver, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4],
-		p->mac[5], p->rx_queue_count, p->tx_queue_count,
-		p->rss_hash ? "the NIC" : "software",
-		p->rx_cksum && p->tx_cksum_tcp ? "the NIC" : "software");
+	app_ports_log(app);
 	LOG(INFO, "mode %s (%s), steering by %s", app_mode_name(app->mode), app->mode_reason,
 		app->cfg.server.steer == CFG_STEER_roundrobin && app->mode != APP_RTC
 			? "round robin"
@@ -269,5 +233,6 @@ void app_topology_log(const struct app *app)
 		app->worker[0].idle.may_sleep ? "sleep" : "spin");
 	LOG(INFO, "packet memory: %s; items: %u MiB in %s", app->memory_text,
 		app->cfg.memory.memory_mb, app->store_text);
-	warn_of_far_lcores(app);
+	for (unsigned p = 0; p < app->port_count; p++)
+		warn_of_far_lcores(app, &app->port[p]);
 }

@@ -10,16 +10,33 @@
 
 #define TX_TRIES 64 // turns a full transmit queue is asked again before packets are dropped
 
-void tx_queue_send(struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat)
+static void port_send(
+	uint16_t port_id, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat)
 {
 	unsigned sent = 0;
 
 	for (unsigned tries = 0; sent < n && tries < TX_TRIES; tries++)
-		sent += port_tx_burst(app->port.port_id, queue, m + sent, (uint16_t)(n - sent));
+		sent += port_tx_burst(port_id, queue, m + sent, (uint16_t)(n - sent));
 	stat_add(&stat[LCORE_STAT_tx_packets], sent);
 	if (unlikely_(sent < n)) {
 		stat_add(&stat[LCORE_STAT_tx_dropped], n - sent);
 		rte_pktmbuf_free_bulk(m + sent, n - sent);
+	}
+}
+
+void tx_queue_send(
+	const struct app *app, uint16_t queue, struct rte_mbuf **m, unsigned n, stat_t *stat)
+{
+	if (likely_(app->port_count == 1)) {
+		port_send(app->port[0].port_id, queue, m, n, stat);
+		return;
+	}
+	// Runs of one port: packets come in bursts of one queue, and so their answers go.
+	for (unsigned i = 0, first = 0; i < n; i++) {
+		if (i + 1 < n && m[i + 1]->port == m[first]->port)
+			continue;
+		port_send(m[first]->port, queue, m + first, i + 1 - first, stat);
+		first = i + 1;
 	}
 }
 
@@ -64,7 +81,7 @@ static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 		total += n;
 	}
 	for (unsigned i = 0; i < wl->queue_count; i++) {
-		n = port_rx_burst(wl->app->port.port_id, wl->queue[i], m, APP_BURST);
+		n = port_rx_burst(wl->queue[i].port_id, wl->queue[i].queue_id, m, APP_BURST);
 		total += n;
 		if (wl->steer && n > 0)
 			n = worker_steer(wl, m, n, now_ns);

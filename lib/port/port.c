@@ -170,10 +170,6 @@ int port_open(
 	if (rc)
 		return fail(err, p, "device information", rc);
 	snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
-	rc = rte_eth_macaddr_get(port_id, &mac);
-	if (rc)
-		return fail(err, p, "MAC address", rc);
-	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
 	p->socket_id = rte_eth_dev_socket_id(port_id);
 	p->rx_queue_count = RTE_MIN(conf->rx_queue_count, limits.rx_queue_max);
 	p->tx_queue_count = RTE_MIN(conf->tx_queue_count, limits.tx_queue_max);
@@ -184,6 +180,11 @@ int port_open(
 	rc = rte_eth_dev_configure(port_id, p->rx_queue_count, p->tx_queue_count, &eth);
 	if (rc)
 		return fail(err, p, "configuration refused", rc);
+	// Not before: a bond takes the address of its first slave.
+	rc = rte_eth_macaddr_get(port_id, &mac);
+	if (rc)
+		return fail(err, p, "MAC address", rc);
+	memcpy(p->mac, mac.addr_bytes, sizeof(p->mac));
 	rc = setup_queues(conf, p, eth.txmode.offloads, err);
 	if (rc)
 		return rc;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What belongs to the device and the way to the workers: steering policies, captures as a device."""
+import contextlib
 import os
 import pathlib
 import pwd
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 import labs
+import mcraw
 from labs import wait_until
 from suite import equal, test, true
 
@@ -120,3 +122,42 @@ def pcap(ctx):
                    if "END" in line]
         equal(len(replies), KEYS, "replies to the requests of the capture")
         true(all("cksum ok" in line for line in replies), "a reply with a wrong checksum")
+
+
+@test("device: two ports, each answers by itself, both serve the same items", only="ringcached")
+def two_ports(ctx):
+    if ctx.pmd != "af_packet" or ctx.mode != "dispatch":
+        return
+    hosts = ("192.0.2.10", "198.51.100.10")
+    for mode, threads, queues in (("dispatch", 3, "1"), ("rtc", 2, "2"), ("hybrid", 3, "2")):
+        options = ["-t", str(threads), f"--mode={mode}", "-U", str(ctx.port),
+                   "--udp-trust=192.0.2.0/24,198.51.100.0/24"]
+        with ctx.other("p", options=options, LAB_PORTS="2", LAB_QUEUES=queues) as here, \
+                here.lab.inside():
+            conns = [mcraw.Tcp(hosts[i % 2], ctx.port) for i in range(16)]
+            for i, conn in enumerate(conns):
+                equal(conn.set(b"k%d" % i, b"v%d" % i), b"STORED\r\n")
+            for i, conn in enumerate(reversed(conns)):
+                equal(conn.get(b"k%d" % i), b"v%d" % i)
+            for rid in range(32):
+                with contextlib.closing(mcraw.Udp(hosts[rid % 2], ctx.port)) as client:
+                    equal(client.ask(rid, b"get k1\r\n"), b"VALUE k1 0 2\r\nv1\r\nEND\r\n")
+            for conn in conns:
+                conn.close()
+            neigh = here.run("ip", "-4", "neigh").stdout
+            macs = {line.split()[4] for line in neigh.splitlines() if "lladdr" in line}
+            equal(len(macs), 2, f"each port has an address of its own:\n{neigh}")
+
+
+@test("device: a bond of two ports is one port, its slaves are none", only="ringcached")
+def bond(ctx):
+    if ctx.pmd != "af_packet" or ctx.mode != "dispatch":
+        return
+    device = ("--device=net_af_packet0,iface=rcs0;net_af_packet1,iface=rcs1;"
+              "net_bonding0,mode=1,slave=net_af_packet0,slave=net_af_packet1")
+    with ctx.other("b", options=["-t", "2", device], LAB_PORTS="2") as here:
+        true("port net_bonding0" in here.lab.log(), here.lab.log())
+        true("port net_af_packet" not in here.lab.log(), here.lab.log())
+        with here.tcp() as conn:
+            equal(conn.set(b"k", b"v"), b"STORED\r\n")
+            equal(conn.get(b"k"), b"v")
