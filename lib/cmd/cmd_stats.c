@@ -32,6 +32,7 @@ enum source {
 	FROM_MEM_LIMIT,
 	FROM_HASH_POWER,
 	FROM_HASH_BYTES,
+	FROM_HASH_EXPANDING,
 	FROM_BYTES,
 	FROM_CURR_ITEMS,
 };
@@ -83,7 +84,7 @@ static const struct field {
 	{"conn_yields", FROM_CONN},
 	{"hash_power_level", FROM_HASH_POWER},
 	{"hash_bytes", FROM_HASH_BYTES},
-	{"hash_is_expanding", FROM_ZERO},
+	{"hash_is_expanding", FROM_HASH_EXPANDING},
 	{"slabs_moved", FROM_ZERO},
 	{"lru_crawler_running", FROM_ZERO},
 	{"lru_crawler_starts", FROM_ZERO},
@@ -170,6 +171,8 @@ static uint64_t gauge_of(const struct cmd *c, enum source from, const struct sto
 		return u->hash_power_level;
 	case FROM_HASH_BYTES:
 		return u->index_bytes;
+	case FROM_HASH_EXPANDING:
+		return u->hash_is_expanding;
 	case FROM_BYTES:
 		return u->bytes;
 	case FROM_CURR_ITEMS:

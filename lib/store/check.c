@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // store_check: every law that ties index, records, segments and counters together
 
+#include "store/grow.h"
 #include "store/pin.h"
 #include "store/publish.h"
 #include "store/sum.h"
@@ -66,7 +67,7 @@ static void check_item(struct tally *t, uint64_t bucket, uint64_t word)
 		return;
 	LAW(t, it->klen >= 1 && it->klen <= STORE_KEY_LEN_MAX, "a key has 1 to 250 bytes");
 	hash = store_hash(s, it->data, it->klen);
-	LAW(t, (hash & s->bucket_mask) == bucket, "an item is in the bucket of its hash");
+	LAW(t, bucket_number(s, hash) == bucket, "an item is in the bucket of its hash");
 	LAW(t, word_has_tag(word, hash), "a slot has the tag of its item");
 	LAW(t, index_find(s, it->data, it->klen, hash, &pos) == it, "a key is in one slot only");
 	if (item_bits(it) & ITEM_LARGE) {
@@ -97,11 +98,11 @@ static void check_index(struct tally *t)
 {
 	struct store *s = t->s;
 
-	for (uint64_t n = 0; n <= s->bucket_mask && !t->what; n++) {
+	for (uint64_t n = 0; n < atomic_load(&s->bucket_count) && !t->what; n++) {
 		unsigned len = 0;
 
-		LAW(t, atomic_load(&s->bucket[n].lock) == 0, "no bucket is left locked");
-		for (struct bucket *b = &s->bucket[n]; b && !t->what; b = bucket_next(s, b)) {
+		LAW(t, atomic_load(&bucket_at(s, n)->lock) == 0, "no bucket is left locked");
+		for (struct bucket *b = bucket_at(s, n); b && !t->what; b = bucket_next(s, b)) {
 			LAW(t, ++len <= CHAIN_MAX, "a chain is not longer than its maximum");
 			for (unsigned i = 0; i < BUCKET_SLOTS && !t->what; i++) {
 				uint64_t word = atomic_load(&b->slot[i]);
@@ -111,6 +112,39 @@ static void check_index(struct tally *t)
 			}
 		}
 	}
+}
+
+static void check_growth(struct tally *t)
+{
+	struct store *s = t->s;
+	uint64_t count = atomic_load(&s->bucket_count), mask = atomic_load(&s->bucket_mask);
+	uint64_t pages = 0, told = 0, limit = (uint64_t)s->segment_count * s->segment_size;
+	bool partly = mask & MASK_PARTLY;
+
+	mask &= ~MASK_PARTLY;
+	LAW(t,
+		(mask & (mask + 1)) == 0 &&
+			(partly ? count <= mask && count > mask / 2 + 1 : count == mask + 1),
+		"the mask is that of the number of buckets");
+	for (uint32_t i = 0; i < s->segment_count; i++)
+		pages += state_of(&s->segment[i]) == SEGMENT_INDEX &&
+			 s->segment[i].next != NO_SEGMENT;
+	LAW(t, count <= s->bucket_front + (pages << s->segment_shift) / sizeof(struct bucket),
+		"each bucket is in a page of the index");
+	for (unsigned i = 0; i < s->ctx_count; i++)
+		told += s->ctx[i].items_told;
+	LAW(t, told == s->index_items, "the index has so many items as its ctxs have told");
+	LAW(t, atomic_load(&s->grow_lock) == 0, "growth is not left locked");
+	for (uint32_t n = s->bucket_free; n && limit && !t->what; limit--) {
+		const struct bucket *b = (struct bucket *)s->base + n;
+
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+			LAW(t, atomic_load(&((struct bucket *)b)->slot[i]) == 0,
+				"a bucket that came back is empty");
+		LAW(t, !bucket_next(s, b), "a bucket that came back links nowhere");
+		n = atomic_load(&((struct bucket *)b)->lock);
+	}
+	LAW(t, limit, "buckets that came back are in no circle");
 }
 
 // The buffer that begins at off, of whichever ctx.
@@ -200,6 +234,7 @@ bool store_check(struct store *s, const char **what)
 	struct store_usage u;
 
 	check_index(&t);
+	check_growth(&t);
 	if (!t.what)
 		check_segments(&t);
 	store_usage(s, &u);

@@ -16,10 +16,10 @@ _Atomic uint64_t *index_find_word(const struct store *s, uint64_t hash, uint64_t
 	return NULL;
 }
 
-struct item *index_find_owner(const struct store *s, uint64_t hash, const struct item *frag,
-	uint32_t i, struct index_pos *pos)
+static struct item *chain_find_owner(const struct store *s, struct bucket *b, uint64_t hash,
+	const struct item *frag, uint32_t i, struct index_pos *pos)
 {
-	for (struct bucket *b = bucket_of(s, hash); b; b = bucket_next(s, b)) {
+	for (; b; b = bucket_next(s, b)) {
 		for (unsigned m = bucket_match(b, hash); m; m &= m - 1) {
 			_Atomic uint64_t *slot = &b->slot[__builtin_ctz(m)];
 			uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
@@ -39,6 +39,20 @@ struct item *index_find_owner(const struct store *s, uint64_t hash, const struct
 	return NULL;
 }
 
+struct item *index_find_owner(const struct store *s, uint64_t hash, const struct item *frag,
+	uint32_t i, struct index_pos *pos)
+{
+	uint64_t n, now = bucket_number(s, hash);
+	struct item *owner;
+
+	do {
+		n = now;
+		owner = chain_find_owner(s, bucket_at(s, n), hash, frag, i, pos);
+		now = bucket_number(s, hash);
+	} while (!owner && now != n);
+	return owner;
+}
+
 _Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash)
 {
 	struct bucket *b = bucket_of(s, hash), *last = b, *more;
@@ -53,9 +67,7 @@ _Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash)
 	more = segment_bucket(s);
 	if (!more)
 		return NULL;
-	memset(more, 0, sizeof(*more));
-	atomic_store_explicit(
-		&last->overflow, (uint32_t)(more - (struct bucket *)s->base), memory_order_release);
+	bucket_link(s, last, more);
 	return &more->slot[0];
 }
 

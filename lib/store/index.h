@@ -5,17 +5,26 @@
 // empty. While a key is present it stays in one slot, and every change of it is
 // one store to that slot under the lock of the chain's first bucket. So a reader
 // needs no lock: a scan that does not meet the key proves an instant without it.
+//
+// But for the split of a bucket (grow.h), which moves keys to another chain. It publishes
+// the new number of buckets before it clears the old slots. So a scan that has met a cleared
+// slot sees that its key has another bucket now, and looks there; a hit needs no such look.
+//
+// The bucket's number is hash bits from bucket_shift up: at the start those right below the
+// tag, and with each doubling one bit of the tag more.
 #pragma once
 
 #include "store/store_priv.h"
 
 #define BUCKET_SLOTS 7
 #define CHAIN_MAX 5 // buckets per chain
+#define BUCKETS_PER_PAGE (SEGMENT_SIZE_MIN / CACHE_LINE) // a segment has some whole pages
+
+#define MASK_PARTLY (1ULL << 63) // in bucket_mask: of its upper half, not all buckets are in use
 
 struct bucket {
 	_Alignas(CACHE_LINE) spinlock_t lock;
-	_Atomic uint32_t
-		overflow; // where the next one is, in buckets from the base; 0 = none. Set once
+	_Atomic uint32_t overflow; // where the next one is, in buckets from the base; 0 = none
 	_Atomic uint64_t slot[BUCKET_SLOTS];
 };
 
@@ -26,9 +35,28 @@ struct index_pos {
 	uint64_t word;
 };
 
+// The bucket of a key: right at an instant between the begin and the end of this. The mask
+// first: the count may then be newer, and no bucket of it is missing.
+static inline uint64_t bucket_number(const struct store *s, uint64_t hash)
+{
+	struct store *w = (struct store *)s;
+	uint64_t mask = atomic_load_explicit(&w->bucket_mask, memory_order_acquire);
+	uint64_t n = hash >> s->bucket_shift & mask; // the bit MASK_PARTLY falls away
+
+	if (unlikely_(mask & MASK_PARTLY) &&
+		n >= atomic_load_explicit(&w->bucket_count, memory_order_acquire))
+		n &= (mask & ~MASK_PARTLY) >> 1;
+	return n;
+}
+
+static inline struct bucket *bucket_at(const struct store *s, uint64_t n)
+{
+	return &s->page[n / BUCKETS_PER_PAGE][n % BUCKETS_PER_PAGE];
+}
+
 static inline struct bucket *bucket_of(const struct store *s, uint64_t hash)
 {
-	return &s->bucket[hash & s->bucket_mask];
+	return bucket_at(s, bucket_number(s, hash));
 }
 
 static inline struct bucket *bucket_next(const struct store *s, const struct bucket *b)
@@ -36,6 +64,13 @@ static inline struct bucket *bucket_next(const struct store *s, const struct buc
 	uint32_t n = atomic_load_explicit(&((struct bucket *)b)->overflow, memory_order_acquire);
 
 	return n ? (struct bucket *)s->base + n : NULL;
+}
+
+static inline void bucket_link(const struct store *s, struct bucket *b, const struct bucket *next)
+{
+	uint32_t n = next ? (uint32_t)(next - (struct bucket *)s->base) : 0;
+
+	atomic_store_explicit(&b->overflow, n, memory_order_release);
 }
 
 static inline uint64_t index_word(const struct store *s, uint64_t hash, const struct item *it)
@@ -53,7 +88,8 @@ static inline bool word_has_tag(uint64_t word, uint64_t hash)
 	return (word ^ hash) >> 48 == 0;
 }
 
-// Bit i: slot i has the tag of hash (an empty slot has tag 0).
+// Bit i: slot i has the tag of hash (an empty slot has tag 0). Acquire: who has seen a slot
+// cleared by a split sees the number of buckets after it.
 static inline unsigned bucket_match(const struct bucket *b, uint64_t hash)
 {
 	unsigned match = 0;
@@ -61,7 +97,7 @@ static inline unsigned bucket_match(const struct bucket *b, uint64_t hash)
 #pragma GCC unroll 7
 	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
 		uint64_t word =
-			atomic_load_explicit(&((struct bucket *)b)->slot[i], memory_order_relaxed);
+			atomic_load_explicit(&((struct bucket *)b)->slot[i], memory_order_acquire);
 
 		match |= (unsigned)word_has_tag(word, hash) << i;
 	}
@@ -72,24 +108,29 @@ static inline unsigned bucket_match(const struct bucket *b, uint64_t hash)
 static inline struct item *index_find(const struct store *s, const uint8_t *key, size_t nkey,
 	uint64_t hash, struct index_pos *pos)
 {
-	struct bucket *b = bucket_of(s, hash);
+	uint64_t n, now = bucket_number(s, hash);
 
 	do {
-		for (unsigned m = bucket_match(b, hash); m; m &= m - 1) {
-			_Atomic uint64_t *slot = &b->slot[__builtin_ctz(m)];
-			uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-			struct item *it;
+		struct bucket *b = bucket_at(s, n = now);
 
-			if (unlikely_(word == 0 || !word_has_tag(word, hash)))
-				continue;
-			it = word_item(s, word);
-			if (likely_(it->klen == nkey && key_equal(it->data, key, nkey))) {
-				pos->slot = slot;
-				pos->word = word;
-				return it;
+		do {
+			for (unsigned m = bucket_match(b, hash); m; m &= m - 1) {
+				_Atomic uint64_t *slot = &b->slot[__builtin_ctz(m)];
+				uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+				struct item *it;
+
+				if (unlikely_(word == 0 || !word_has_tag(word, hash)))
+					continue;
+				it = word_item(s, word);
+				if (likely_(it->klen == nkey && key_equal(it->data, key, nkey))) {
+					pos->slot = slot;
+					pos->word = word;
+					return it;
+				}
 			}
-		}
-	} while (unlikely_((b = bucket_next(s, b)) != NULL));
+		} while (unlikely_((b = bucket_next(s, b)) != NULL));
+		now = bucket_number(s, hash);
+	} while (unlikely_(now != n));
 	return NULL;
 }
 

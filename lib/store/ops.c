@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delete, incr and decr, flush_all, and the walk over all items
+// delete, incr and decr, flush_all, and what else is known of an item
 
 #include "store/publish.h"
 #include "store/reclaim.h"
@@ -203,63 +203,6 @@ void store_flush(struct store_ctx *ctx, uint32_t at_s)
 		superblock_clock(s);
 	spin_unlock(&s->clock_lock);
 	reclaim_new_second(s);
-}
-
-// ---- walk
-
-struct walk {
-	const struct store *s;
-	uint32_t now_s;
-	uint64_t flush;
-	unsigned left; // items that may still be visited
-	store_walk_fn *fn;
-	void *arg;
-};
-
-// Visit the live items of chain n from place from on. Returns the place of the first that
-// there was no more room for, or -1.
-static int walk_chain(struct walk *w, uint64_t n, int from)
-{
-	int place = 0;
-
-	for (struct bucket *b = &w->s->bucket[n]; b; b = bucket_next(w->s, b)) {
-		for (unsigned i = 0; i < BUCKET_SLOTS; i++, place++) {
-			uint64_t word = atomic_load_explicit(&b->slot[i], memory_order_acquire);
-			const struct item *it = word_item(w->s, word);
-			struct store_ref ref;
-
-			if (place < from || word == 0 || item_is_gone(it, w->now_s, w->flush))
-				continue;
-			if (w->left == 0)
-				return place;
-			w->left--;
-			item_to_ref(w->s, it, &ref);
-			w->fn(w->arg, (struct slice){it->data, it->klen}, &ref);
-		}
-	}
-	return -1;
-}
-
-// Cursor: chain << 8 | place in it; never 0 but at the start.
-uint64_t store_walk(
-	struct store_ctx *ctx, uint64_t cursor, unsigned max, store_walk_fn *fn, void *arg)
-{
-	struct walk w = {.s = ctx->s,
-		.now_s = clock_now(ctx->s),
-		.flush = flush_stamp_now(ctx->s),
-		.left = max,
-		.fn = fn,
-		.arg = arg};
-	uint64_t n = cursor >> 8, end = n + STORE_WALK_CHAINS_MAX;
-	int from = cursor & 0xff;
-
-	for (; n <= ctx->s->bucket_mask; n++, from = 0) {
-		int place = n < end ? walk_chain(&w, n, from) : 0;
-
-		if (place >= 0)
-			return n << 8 | (unsigned)place;
-	}
-	return 0;
 }
 
 void store_ref_meta(const struct store_ref *ref, struct store_meta *meta)

@@ -100,7 +100,11 @@ static inline void bucket_unlock(struct store *s, uint64_t hash)
 	spin_unlock(&bucket_of(s, hash)->lock);
 }
 
+// While it is held no split moves the key.
 static inline void bucket_lock(struct store *s, uint64_t hash)
 {
-	spin_lock(&bucket_of(s, hash)->lock);
+	struct bucket *b;
+
+	while (spin_lock(&(b = bucket_of(s, hash))->lock), unlikely_(b != bucket_of(s, hash)))
+		spin_unlock(&b->lock);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "store/grow.h"
 #include "store/index.h"
 #include "store/publish.h"
 #include "store/restart.h"
@@ -268,6 +269,8 @@ static void insert(struct rebuild *b, struct item *it)
 		account_item(b, other, false);
 	atomic_store_explicit(slot, index_word(s, hash, it), memory_order_relaxed);
 	account_item(b, it, true);
+	if (!other)
+		grow_alone(s);
 }
 
 // Every record of the segments that the survey left, by kind.
@@ -319,7 +322,7 @@ bool store_rebuild(struct store *s, struct rebuilt *r)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	b.mark = siphash13(&s->hash_key, &ts, sizeof(ts)) | 1;
 	survey(&b);
-	memset(s->bucket, 0, (size_t)(s->bucket_mask + 1) * sizeof(struct bucket));
+	memset(s->bucket, 0, (size_t)s->bucket_first * sizeof(struct bucket));
 	segments_restore(s);
 	each_record(&b, insert, false);
 	each_record(&b, drop_unclaimed, true);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "store/grow.h"
 #include "store/index.h"
 #include "store/publish.h"
 #include "store/reclaim.h"
@@ -67,7 +68,7 @@ static void id_of_layout(const struct store *s, struct sb_id *id)
 	id->version = SUPERBLOCK_VERSION;
 	id->layout = layout_sum();
 	id->mem_limit_bytes = s->mem_limit_bytes;
-	id->bucket_count = s->bucket_mask + 1;
+	id->bucket_first = s->bucket_first;
 	id->segments_off = s->segments_off;
 	id->segment_size = s->segment_size;
 	id->segment_count = s->segment_count;
@@ -149,8 +150,10 @@ uint64_t store_seal(struct store *s)
 	seal->flush_stamp = flush_stamp_now(s);
 	seal->items = u.curr_items;
 	seal->bytes = u.bytes;
+	seal->bucket_count = atomic_load_explicit(&s->bucket_count, memory_order_relaxed);
 	seal->bucket_pos = s->bucket_pos;
 	seal->bucket_end = s->bucket_end;
+	seal->bucket_free = s->bucket_free;
 	seal->flush_at_s = s->flush_at_s;
 	seal->now_s = clock_now(s);
 	seal->fifo_head = s->fifo_head;
@@ -177,7 +180,7 @@ static const char *id_verify(const struct store *s)
 		return "its head is damaged";
 	if (id->mem_limit_bytes != want.mem_limit_bytes)
 		return "it was written with another memory limit";
-	if (id->bucket_count != want.bucket_count || id->segments_off != want.segments_off ||
+	if (id->bucket_first != want.bucket_first || id->segments_off != want.segments_off ||
 		id->segment_size != want.segment_size || id->segment_count != want.segment_count)
 		return "it was written with another index size";
 	return NULL;
@@ -232,6 +235,7 @@ static const char *pool_take(struct store *s)
 	free(order);
 	s->bucket_pos = seal->bucket_pos;
 	s->bucket_end = seal->bucket_end;
+	s->bucket_free = seal->bucket_free;
 	return n == seal->fifo_count ? NULL : "its list of segments is damaged";
 }
 
@@ -256,6 +260,9 @@ static const char *attach_sealed(
 	why = pool_take(s);
 	if (why)
 		return why;
+	if (!grow_attach(s, seal->bucket_count, seal->items))
+		return "its index is damaged";
+	s->ctx[0].items_told = seal->items;
 	for (unsigned i = 0; i < s->ctx_count; i++)
 		atomic_init(&s->ctx[i].stamp_count, seal->stamp_last);
 	found->items = seal->items;
@@ -293,6 +300,7 @@ static const char *attach_crashed(
 		atomic_init(&s->ctx[i].stamp_count, stamp >> 8);
 	if (s->flush_at_s && s->flush_at_s <= clock_now(s))
 		flush_now(s);
+	s->ctx[0].items_told = s->index_items;
 	found->crashed = true;
 	found->items = r.items;
 	found->items_lost = r.lost;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a kept store has in its file besides index and segments: the superblock
 //
-// The file is [superblock 4 KiB][buckets][segment headers][overflow buckets][segments...],
+// The file is [superblock 4 KiB][first buckets][segment headers][overflow buckets][segments...],
 // and no part of it has a pointer. Numbers are in the machine's order: another order
 // is another layout, and refused.
 #pragma once
@@ -10,7 +10,7 @@
 
 #define SUPERBLOCK_LEN 4096U
 #define SUPERBLOCK_MAGIC "ringcached items"
-#define SUPERBLOCK_VERSION 1U
+#define SUPERBLOCK_VERSION 2U
 // No single damaged bit makes one of the other.
 #define STORE_SEALED 0x5ea1ed5ea1ed5ea1ULL
 #define STORE_IN_USE 0xd1a7d1a7d1a7d1a7ULL
@@ -23,7 +23,7 @@ struct sb_id {
 	uint32_t version;
 	uint32_t layout; // over the sizes and offsets of all that is in the file
 	uint64_t mem_limit_bytes;
-	uint64_t bucket_count;
+	uint64_t bucket_first;
 	uint64_t segments_off;
 	uint32_t segment_size;
 	uint32_t segment_count;
@@ -46,7 +46,9 @@ struct sb_seal {
 	uint64_t stamp_last; // no item has a newer one
 	uint64_t flush_stamp;
 	uint64_t items, bytes;
+	uint64_t bucket_count;
 	uint64_t bucket_pos, bucket_end;
+	uint32_t bucket_free;
 	uint32_t flush_at_s;
 	uint32_t now_s;
 	uint32_t fifo_head, fifo_count;

@@ -164,24 +164,74 @@ static uint64_t segment_carve(struct store *s, struct segment *g, uint32_t size)
 	return off;
 }
 
+// Under the pool lock: a segment for the index, which has fewer than max, if more than spare
+// are free.
+static uint32_t index_take(struct store *s, uint32_t spare, uint32_t max, uint32_t page)
+{
+	uint32_t idx;
+
+	if (s->free_count <= spare || s->index_segments >= max)
+		return NO_SEGMENT;
+	idx = segment_take(s, SEGMENT_INDEX);
+	s->segment[idx].next = page;
+	atomic_fetch_add_explicit(&s->index_segments, 1, memory_order_relaxed);
+	return idx;
+}
+
+uint32_t segment_for_index(struct store *s, uint32_t n)
+{
+	uint32_t spare = s->target_base / 2, idx;
+
+	if (spare < 2 * RESERVED_SEGMENTS)
+		spare = 2 * RESERVED_SEGMENTS;
+	spin_lock(&s->pool_lock);
+	idx = index_take(s, spare, INDEX_PAGES_MAX(s), n);
+	spin_unlock(&s->pool_lock);
+	return idx;
+}
+
+static struct bucket *bucket_fresh(struct store *s)
+{
+	struct bucket *b;
+
+	if (s->bucket_pos == s->bucket_end) {
+		uint32_t idx = NO_SEGMENT;
+
+		if (s->free_head != NO_SEGMENT &&
+			segment_off(s, s->free_head) / sizeof(struct bucket) < BUCKET_NUMBER_MAX)
+			idx = index_take(s, RESERVED_SEGMENTS, INDEX_SEGMENTS_MAX(s), NO_SEGMENT);
+		if (idx == NO_SEGMENT)
+			return NULL;
+		s->bucket_pos = segment_off(s, idx);
+		s->bucket_end = s->bucket_pos + s->segment_size;
+	}
+	b = (struct bucket *)(s->base + s->bucket_pos);
+	s->bucket_pos += sizeof(struct bucket);
+	return memset(b, 0, sizeof(*b));
+}
+
 struct bucket *segment_bucket(struct store *s)
 {
-	struct bucket *b = NULL;
+	struct bucket *b;
 
 	spin_lock(&s->pool_lock);
-	if (s->bucket_pos == s->bucket_end && s->free_count > RESERVED_SEGMENTS &&
-		s->index_segments < s->segment_count / INDEX_SEGMENTS_SHARE &&
-		segment_off(s, s->free_head) / sizeof(struct bucket) < BUCKET_NUMBER_MAX) {
-		s->bucket_pos = segment_off(s, segment_take(s, SEGMENT_INDEX));
-		s->bucket_end = s->bucket_pos + s->segment_size;
-		atomic_fetch_add_explicit(&s->index_segments, 1, memory_order_relaxed);
-	}
-	if (s->bucket_pos < s->bucket_end) {
-		b = (struct bucket *)(s->base + s->bucket_pos);
-		s->bucket_pos += sizeof(struct bucket);
+	if (s->bucket_free) {
+		b = (struct bucket *)s->base + s->bucket_free;
+		s->bucket_free = atomic_load_explicit(&b->lock, memory_order_relaxed);
+		atomic_store_explicit(&b->lock, 0, memory_order_relaxed);
+	} else {
+		b = bucket_fresh(s);
 	}
 	spin_unlock(&s->pool_lock);
 	return b;
+}
+
+void segment_bucket_free(struct store *s, struct bucket *b)
+{
+	spin_lock(&s->pool_lock);
+	atomic_store_explicit(&b->lock, s->bucket_free, memory_order_relaxed);
+	s->bucket_free = (uint32_t)(b - (struct bucket *)s->base);
+	spin_unlock(&s->pool_lock);
 }
 
 // ---- settling

@@ -10,7 +10,10 @@
 
 // Segments that only CLASS_MOVED may take, so that compaction can always begin.
 #define RESERVED_SEGMENTS 2
-#define INDEX_SEGMENTS_SHARE 8 // at most one of so many becomes overflow buckets
+// Segments that the index may have: a quarter, which is what the smallest items need. Growth
+// leaves a quarter of that to overflow buckets.
+#define INDEX_SEGMENTS_MAX(s) ((s)->segment_count / 4)
+#define INDEX_PAGES_MAX(s) ((s)->segment_count / 4 * 3 / 4)
 
 void segments_init(struct store *s);
 // size bytes that are no record.
@@ -72,9 +75,16 @@ static inline void atomic_lower(_Atomic uint32_t *p, uint32_t v)
 // Close this ctx's buffers: all, or those whose segment is sealed.
 void tlabs_close(struct store_ctx *ctx, bool all);
 
-// Memory for an overflow bucket, contents undefined; NULL when there is none. May be
-// called with a bucket lock held.
+// An empty overflow bucket; NULL when there is none. May be called with a bucket lock held.
 struct bucket *segment_bucket(struct store *s);
+
+// It is empty, links nowhere, and is in no chain. Who still scans it meets items of another
+// chain, which are not what it looks for.
+void segment_bucket_free(struct store *s, struct bucket *b);
+
+// A segment for page number n of the index, contents undefined; NO_SEGMENT when none can be
+// spared: neither the reserve nor what lets eviction keep items that are read.
+uint32_t segment_for_index(struct store *s, uint32_t n);
 
 // Under the pool lock: a sealed or draining segment into which nothing points.
 void segment_to_limbo(struct store *s, struct segment *g);

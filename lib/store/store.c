@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "store/grow.h"
+#include "store/index.h"
 #include "store/publish.h"
 #include "store/reclaim.h"
 #include "store/restart.h"
@@ -16,7 +18,8 @@
 #define ITEM_SIZE_DEFAULT (1U << 20)
 #define ITEM_SIZE_MIN 1024
 #define ITEM_SIZE_MAX (128U << 20)
-#define BYTES_PER_BUCKET 1024 // about a slot per 146 bytes of memory
+#define BYTES_PER_BUCKET 4096 // of memory, at the start
+#define BUCKETS_MIN 64
 #define MEM_MAX (1ULL << 50)
 
 static const struct stat_desc store_stat_desc[] = {
@@ -55,7 +58,7 @@ static uint64_t pow2_floor(uint64_t n)
 
 // Where the parts begin. All but the segments come first.
 struct layout {
-	uint64_t bucket_count;
+	uint64_t bucket_count, bucket_front;
 	uint64_t bucket_off, segment_off, end_off, segments_off;
 	uint32_t segment_size, segment_count;
 };
@@ -70,11 +73,14 @@ static const char *layout_make(const struct store_conf *conf, struct layout *l)
 	uint64_t mem = conf->mem_limit_bytes, buckets = pow2_floor(mem / BYTES_PER_BUCKET);
 	uint64_t size = pow2_floor(mem / 1024);
 
-	// With a given number of items: buckets three quarters full.
-	if (conf->hash_items)
-		for (buckets = 64; buckets * BUCKET_SLOTS * 3 / 4 < conf->hash_items; buckets *= 2)
-			if (buckets * sizeof(struct bucket) > mem)
-				break;
+	if (conf->hash_items) {
+		// No fewer than growth can make enough of.
+		buckets = (buckets >> (MAX_DOUBLINGS - 4)) + 1;
+		buckets = pow2_floor(buckets < BUCKETS_MIN ? BUCKETS_MIN : buckets);
+		while (buckets * GROW_ITEMS < conf->hash_items &&
+			buckets * sizeof(struct bucket) <= mem)
+			buckets *= 2;
+	}
 	size = size < SEGMENT_SIZE_MIN   ? SEGMENT_SIZE_MIN
 	       : size > SEGMENT_SIZE_MAX ? SEGMENT_SIZE_MAX
 					 : size;
@@ -82,7 +88,8 @@ static const char *layout_make(const struct store_conf *conf, struct layout *l)
 	l->bucket_count = buckets;
 
 	l->bucket_off = conf->keep ? SUPERBLOCK_LEN : 0;
-	l->segment_off = l->bucket_off + buckets * sizeof(struct bucket);
+	l->bucket_front = buckets < BUCKETS_PER_PAGE ? BUCKETS_PER_PAGE : buckets;
+	l->segment_off = l->bucket_off + l->bucket_front * sizeof(struct bucket);
 	l->end_off = l->segment_off + mem / size * sizeof(struct segment);
 	l->segments_off = align_up(l->end_off, size);
 	if (l->segments_off + SEGMENTS_MIN * size > mem)
@@ -115,7 +122,8 @@ static uint8_t *mem_map(uint64_t len)
 static void store_place(struct store *s, const struct layout *l)
 {
 	s->bucket = (struct bucket *)(s->base + l->bucket_off);
-	s->bucket_mask = l->bucket_count - 1;
+	s->bucket_first = l->bucket_count;
+	s->bucket_front = l->bucket_front;
 	s->segment = (struct segment *)(s->base + l->segment_off);
 	s->segments_off = l->segments_off;
 	// What alignment leaves before the first segment are overflow buckets.
@@ -182,11 +190,13 @@ struct store *store_make(const struct store_conf *conf, const char **err)
 	store_place(s, &l);
 	// Not in the segments' headers: those may be in a file, and a pin dies with the process.
 	s->pin = calloc(s->segment_count, sizeof(*s->pin));
-	if (!s->pin) {
+	s->page = calloc(grow_place(s), sizeof(*s->page));
+	if (!s->pin || !s->page) {
 		store_free(s);
 		*err = "the memory could not be had from the system";
 		return NULL;
 	}
+	grow_init(s);
 	if (conf->keep) {
 		s->sb = (struct superblock *)s->base;
 		s->record_bits = ITEM_SUMMED;
@@ -212,6 +222,7 @@ void store_free(struct store *s)
 	if (s->own_mem && s->base)
 		munmap(s->base, align_up(s->mem_limit_bytes, 4096));
 	free(s->pin);
+	free(s->page);
 	free(s->epoch.ctx);
 	free(s->ctx);
 	free(s);
@@ -273,6 +284,7 @@ void store_tick(struct store_ctx *ctx, uint32_t now_s)
 		tlabs_close(ctx, false);
 	}
 	reclaim_turn(ctx);
+	grow_turn(ctx);
 }
 
 void store_offline(struct store_ctx *ctx)
@@ -317,16 +329,18 @@ static uint64_t stat_difference(
 void store_usage(const struct store *s, struct store_usage *u)
 {
 	struct store *w = (struct store *)s;
+	uint64_t buckets = atomic_load_explicit(&w->bucket_count, memory_order_relaxed);
 
 	u->mem_limit_bytes = s->mem_limit_bytes;
 	u->curr_items = stat_difference(s, STORE_STAT_items_added, STORE_STAT_items_removed);
 	u->bytes = stat_difference(s, STORE_STAT_bytes_added, STORE_STAT_bytes_removed);
-	u->index_bytes = (s->bucket_mask + 1) * sizeof(struct bucket) +
+	u->index_bytes = s->bucket_front * sizeof(struct bucket) +
 			 ((uint64_t)atomic_load_explicit(&w->index_segments, memory_order_relaxed)
 				 << s->segment_shift);
 	u->segment_size = s->segment_size;
 	u->segment_count = s->segment_count;
 	u->segment_pinned_count = atomic_load_explicit(&w->pinned_segments, memory_order_relaxed);
 	u->segment_free_count = atomic_load_explicit(&w->free_count, memory_order_relaxed);
-	u->hash_power_level = (uint32_t)__builtin_ctzll(s->bucket_mask + 1);
+	u->hash_power_level = 64U - (uint32_t)__builtin_clzll(buckets - 1);
+	u->hash_is_expanding = (buckets & (buckets - 1)) != 0;
 }

@@ -52,7 +52,11 @@ struct store_conf {
 	// -I: item header, key and value together, as memcached counts. At most a quarter
 	// of the memory and 128 MiB; 0: 1 MiB.
 	uint32_t item_size_max;
-	uint64_t hash_items; // index sized for so many items; 0: from mem_limit_bytes
+	// The index begins with room for so many items, and grows with them. 0: a 64th of the
+	// memory, enough for items of 900 bytes and more. Sizes differ too much (means of 54
+	// bytes to 67 KB are known) for an index that is right for all; a small one costs large
+	// items nothing and small ones some splits on the way.
+	uint64_t hash_items;
 	bool no_evictions; // -M: out of memory is an error, nothing is evicted
 	bool no_cas; // -C: cas is not kept for gets (it reads 0)
 	unsigned ctx_count_max; // how many store_ctx_create calls will come
@@ -235,7 +239,8 @@ struct store_usage {
 	uint32_t segment_count;
 	uint32_t segment_free_count;
 	uint32_t segment_pinned_count; // that replies read now
-	uint32_t hash_power_level; // log2 of the number of buckets
+	uint32_t hash_power_level; // log2 of the number of buckets, rounded up
+	bool hash_is_expanding; // it is between two powers of two
 };
 void store_usage(const struct store *s, struct store_usage *u);
 
@@ -243,7 +248,7 @@ void store_usage(const struct store *s, struct store_usage *u);
 // on with, 0 when done (start with 0). At most max items and STORE_WALK_CHAINS_MAX
 // chains of the index per call: none may be visited though there is more. The pieces of
 // item and key are valid inside fn only. An item that lives through a walk of many calls
-// is visited exactly once, overwritten meanwhile or not.
+// is visited exactly once, overwritten meanwhile or not, and however much the index grows.
 #define STORE_WALK_CHAINS_MAX 64
 typedef void store_walk_fn(void *arg, struct slice key, const struct store_ref *ref);
 uint64_t store_walk(

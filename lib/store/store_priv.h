@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the files of lib/store share: the store, the part of a thread, spin locks
 //
-// Locks: one per bucket (in its ctl word), one for the segment pool, one for the
-// clock. A thread that holds a bucket lock may take the pool lock (append under
-// the lock), never the other way round; the clock lock is taken alone.
+// Locks: one per chain of the index (in its first bucket), one for the segment pool, one
+// for the growth of the index, one for the clock. In this order, never the other way round:
+// growth, chain, pool. The clock lock is taken alone.
 #pragma once
 
 #include "base/check.h"
@@ -45,7 +45,7 @@ enum segment_state {
 	SEGMENT_OPEN, // records are being added
 	SEGMENT_SEALED, // in the FIFO, complete
 	SEGMENT_DRAINING, // the same, and a job walks it
-	SEGMENT_INDEX, // overflow buckets, for good
+	SEGMENT_INDEX, // buckets, for good
 	SEGMENT_LIMBO, // nothing points into it; waits for its grace period
 	SEGMENT_PARKED, // that is over, but a reply still reads it
 };
@@ -67,7 +67,9 @@ struct segment {
 	_Atomic uint32_t exp_last; // latest expiry at the time of storing
 	_Atomic uint64_t stamp_max;
 	uint32_t used; // bytes given out; fixed once sealed and not held
-	uint32_t next, prev; // FIFO (both), free list, limbo and parked (next)
+	// FIFO (both), free list, limbo and parked (next). Of the index: which of its pages
+	// (next), or NO_SEGMENT: overflow buckets.
+	uint32_t next, prev;
 	uint32_t sum; // of its used part, while the store is sealed
 	uint64_t token; // grace period, in limbo
 	uint32_t taken; // how often it was free and got a use
@@ -111,12 +113,14 @@ struct superblock;
 struct store {
 	// Fixed after store_create.
 	uint8_t *base;
-	struct bucket *bucket;
+	struct bucket **page; // where each BUCKETS_PER_PAGE buckets are
+	struct bucket *bucket; // those that are in no segment
 	struct superblock *sb; // NULL: nothing is kept
-
 	struct segment *segment;
 	_Atomic uint32_t *pin; // replies that read a segment, one count each
-	uint64_t bucket_mask;
+	uint64_t bucket_first; // buckets at the start, a power of two
+	uint64_t bucket_front; // in no segment: not all may be in use
+	uint32_t bucket_shift; // hash bits from here up are the bucket's number
 	uint64_t segments_off; // of segment 0
 	uint32_t segment_shift;
 	uint32_t segment_size;
@@ -151,6 +155,12 @@ struct store {
 	_Atomic uint64_t flush_stamp; // items with a smaller stamp are gone
 	struct epoch epoch;
 
+	// Read by all, written by splits of buckets (grow.h).
+	_Alignas(CACHE_LINE) _Atomic uint64_t bucket_mask; // and MASK_PARTLY
+	_Atomic uint64_t bucket_count;
+	spinlock_t grow_lock; // for the next and to write these two
+	uint64_t index_items; // slots in use, as the ctxs have told
+
 	_Alignas(CACHE_LINE) spinlock_t pool_lock; // for all down to the gap
 	uint32_t free_head;
 	uint32_t fifo_head, fifo_tail; // sealed and draining, oldest first
@@ -158,7 +168,8 @@ struct store {
 	uint32_t parked_head;
 	uint32_t open[CLASS_COUNT];
 	uint64_t bucket_pos, bucket_end; // room for overflow buckets, from the base
-	_Atomic uint32_t index_segments; // given to them
+	uint32_t bucket_free; // overflow buckets that came back, linked by their lock words
+	_Atomic uint32_t index_segments; // given to the index
 	_Atomic uint32_t pinned_segments; // whose count is not 0
 
 	_Alignas(CACHE_LINE) spinlock_t clock_lock;
@@ -179,6 +190,7 @@ struct store_ctx {
 	uint32_t search_wait; // turns until we look again for garbage
 	int64_t debt_bytes; // reclamation that our stores still owe
 	_Atomic uint64_t stamp_count; // newest stamp without the ctx byte
+	uint64_t items_told; // of our items added less removed, what index_items has
 	struct tlab tlab[CLASS_COUNT];
 	stat_t stats[STORE_STAT_COUNT];
 };

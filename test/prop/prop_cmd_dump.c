@@ -148,7 +148,7 @@ static void one_round(unsigned long seed, unsigned long round, uint64_t *reclaim
 
 	rng_init(&t.r, seed + round);
 	conf.limit = 1 + rng_below(&t.r, rng_below(&t.r, 2) ? 2000 : 60000);
-	conf.hash_items = rng_below(&t.r, 2) ? 512 : 0; // long chains, or many empty ones
+	conf.hash_items = rng_below(&t.r, 2) ? 512 : 0; // it grows, or has many empty chains
 	t.changes = rng_below(&t.r, 2) ? 2 : 100;
 	t.s = session_create(&conf);
 	for (unsigned k = 0; k < KIND_COUNT; k++)

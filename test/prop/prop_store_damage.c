@@ -107,7 +107,7 @@ static void make(struct world *w)
 		.now_s = KIT_NOW,
 		.mem = w->mem,
 		.keep = true,
-		.hash_items = 60, // chains with overflow buckets
+		.hash_items = 60, // it grows, and has overflow buckets
 	};
 	kit_open_conf(&w->k, &w->conf);
 	work(w, 1500, true);

@@ -35,7 +35,7 @@
 #define OPS 60
 #define LARGE_LEN 33000
 #define SEGMENTS_SEEN 6 // the store uses so few
-#define FRONT_SEEN 16384 // superblock, buckets, segment headers
+#define FRONT_SEEN 8192 // superblock, buckets; as much before the segments: their headers
 #define HEAD_SEEN 6144 // of each: all headers of records are in it
 
 // In shared memory. Versions are client flags; 0: not there.
@@ -219,16 +219,18 @@ static void check_instant(struct world *w, const struct store_conf *conf)
 // Did anything change that a rebuild looks at?
 static bool has_changed(struct world *w)
 {
-	size_t at = 0, n = FRONT_SEEN;
 	bool changed = false;
 
-	for (unsigned i = 0; i <= SEGMENTS_SEEN; i++) {
+	for (unsigned i = 0; i < SEGMENTS_SEEN + 2; i++) {
+		size_t at = i == 0   ? 0
+			    : i == 1 ? (size_t)((uint8_t *)w->k.s->segment - w->mem)
+				     : segment_off(w->k.s, i - 2);
+		size_t n = i < 2 ? FRONT_SEEN : HEAD_SEEN;
+
 		if (memcmp(w->seen + at, w->mem + at, n) != 0) {
 			memcpy(w->seen + at, w->mem + at, n);
 			changed = true;
 		}
-		at = segment_off(w->k.s, i);
-		n = HEAD_SEEN;
 	}
 	return changed;
 }
