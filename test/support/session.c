@@ -96,7 +96,7 @@ struct session *session_create(const struct session_conf *conf)
 		.start_s = SESSION_START_S,
 		.max_connections = 1024,
 		.worker_count = 1,
-		.settings = settings,
+		.settings = s->conf.settings ? s->conf.settings : settings,
 		.stats = s->stats};
 	gone = s->cmd_conf; // it need not outlive the call
 	s->cmd = cmd_create(&gone, s->store, s->ctx);
@@ -384,11 +384,6 @@ void session_tick(struct session *s, uint32_t now_s)
 {
 	for (unsigned i = 0; i < 4; i++)
 		store_tick(s->ctx, now_s);
-}
-
-void session_set_settings(struct session *s, const struct cmd_setting *settings)
-{
-	s->cmd_conf.settings = settings;
 }
 
 struct cmd *session_cmd(struct session *s)

@@ -18,6 +18,7 @@ struct session_conf {
 	bool no_flush_all;
 	bool no_dump;
 	bool no_evictions;
+	const struct cmd_setting *settings; // of "stats settings"; NULL: two of memcached's
 };
 
 struct session;
@@ -39,7 +40,6 @@ void session_reconnect(struct session *s);
 void session_tick(struct session *s, uint32_t now_s);
 #define SESSION_START_S 1700000000u
 
-void session_set_settings(struct session *s, const struct cmd_setting *settings);
 struct cmd *session_cmd(struct session *s);
 struct stats *session_stats(struct session *s);
 struct store *session_store(struct session *s);

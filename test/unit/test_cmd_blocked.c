@@ -287,7 +287,7 @@ static void test_stats_larger_than_pool(void **state)
 {
 	static char value[3000];
 	static const struct cmd_setting huge[] = {{"huge", value}, {NULL, NULL}};
-	struct session_conf conf = {.chunk_count = 1};
+	struct session_conf conf = {.chunk_count = 1, .settings = huge};
 	struct session *s = session_create(&conf);
 
 	(void)state;
@@ -297,7 +297,6 @@ static void test_stats_larger_than_pool(void **state)
 	assert_memory_equal(session_reply(s, NULL), "STAT pid ", 9);
 	session_clear(s);
 	// Settings of 3000 bytes never fit.
-	session_set_settings(s, huge);
 	feed(s, "stats settings\r\nget a\r\n");
 	assert_string_equal(
 		session_reply(s, NULL), "SERVER_ERROR out of memory writing stats\r\nEND\r\n");
