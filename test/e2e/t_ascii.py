@@ -40,8 +40,9 @@ CAS_OF_META = re.compile(rb"^((?:VA \d+|HD|EX|NS|NF)(?: [^c\r\n]\S*)* c)(\d+)(?=
 META_DEBUG = re.compile(rb"^(ME \S+ ).*(?=\r\n)", re.M)
 
 
-def normalise(reply):
-    seen = {}
+def normalise(reply, seen=None):
+    """seen: the CAS numbers of earlier replies, and their rank; of this server alone."""
+    seen = {} if seen is None else seen
 
     def cas(match):
         rank = seen.setdefault(match[2], len(seen) + 1)
