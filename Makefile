@@ -156,7 +156,7 @@ $(foreach t,$(FUZZ),$(eval $(B)/test/$(t): $(if $(filter fuzz,$(VARIANT)),,$(cal
 # ---- checks
 
 # The tests themselves are built without NDEBUG: `make check` uses the debug variant.
-.PHONY: packet-regen check check-here check-bins test bench layers sizes lint format help map deps run clean distclean
+.PHONY: packet-regen check check-here check-bins test test-long bench layers sizes lint format help map deps run clean distclean
 CHECK_BINS := $(addprefix $(B)/test/,$(UNIT) $(PROP) $(FUZZ) $(PACKET))
 
 check-bins: $(CHECK_BINS) $(addprefix $(B)/bin/,$(APPS))
@@ -182,6 +182,10 @@ check-store: $(STORE_BINS) ## the store's tests alone (VARIANT=tsan for the DPDK
 test: ## everything: installs what is missing, builds, checks, sanitizers, end to end (root)
 	+$(Q)scripts/ensure-deps
 	+$(Q)scripts/test-all
+
+test-long: ## new seeds and longer fuzzing for LONG_S (2700) seconds, for every night (root)
+	+$(Q)scripts/ensure-deps
+	+$(Q)scripts/test-all --long
 
 run: ## the embedded default: serve in a network lab of two namespaces (root); Ctrl-C ends it
 	+$(Q)scripts/ensure-deps --run
