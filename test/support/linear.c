@@ -172,6 +172,7 @@ static bool search(struct search *s, const struct linear_op *op, size_t n)
 	struct event *e = events_of(op, n, &count);
 	bool ok = true;
 
+	CHECK(s->now.count > 0);
 	s->op = op;
 	s->taken = 0;
 	s->certain = (struct certain){0, s->now.conf[0].state};
