@@ -3,13 +3,16 @@
 // support: store_kit
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -478,6 +481,40 @@ static void store_one(bool crashes)
 		seal(&k, &f);
 }
 
+// A page that cannot be read ends the process in the middle of the sums: then it has crashed,
+// and was not sealed.
+static void test_killed_while_sealing(void **state)
+{
+	struct store_conf conf = conf_of(8 * MIB);
+	struct store_found found;
+	struct store_ref ref;
+	struct store_file f;
+	struct kit k;
+	int status;
+	pid_t pid;
+
+	open_new(&k, &f, &conf);
+	kit_set(&k, "a", "1");
+	kit_set(&k, "b", "2");
+	assert_int_equal(kit_get(&k, "a", &ref), STORE_OK);
+	store_ctx_destroy(k.ctx);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		mprotect((void *)((uintptr_t)ref.value & ~4095UL), 4096, PROT_NONE);
+		store_seal(k.s);
+		_exit(0);
+	}
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_true(WIFSIGNALED(status));
+	crash(&k, &f);
+	must_open_old(&k, &f, &conf, &found);
+	assert_true(found.crashed);
+	assert_int_equal(found.items, 2);
+	assert_true(kit_is(&k, "a", "1") && kit_is(&k, "b", "2"));
+	seal(&k, &f);
+}
+
 static void test_settings_that_must_be_the_same(void **state)
 {
 	struct store_conf conf = conf_of(8 * MIB);
@@ -576,6 +613,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_records_inside_a_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_crashed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_while_sealing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_settings_that_must_be_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
