@@ -142,6 +142,8 @@ static void worker_count_turn(struct worker_lcore *wl, unsigned received, uint64
 {
 	stat_inc(&wl->stat[LCORE_STAT_busy_turns]);
 	stat_add(&wl->stat[LCORE_STAT_busy_cycles], cycles);
+	atomic_store_explicit(&wl->stat[LCORE_STAT_chunks_in_use],
+		tcp_chunk_pool(worker_tcp(wl->worker))->used_count, memory_order_relaxed);
 	if (received > 0)
 		latency_add(
 			&wl->stage[STAGE_service], app_ticks_ns(&wl->app->clock, cycles), received);

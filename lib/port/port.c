@@ -161,7 +161,7 @@ int port_open(
 	struct rte_ether_addr mac;
 	int rc;
 
-	*p = (struct port){.port_id = port_id};
+	*p = (struct port){.port_id = port_id, .pool = conf->pool};
 	if (rte_eth_dev_get_name_by_port(port_id, p->name))
 		snprintf(p->name, sizeof(p->name), "%u", port_id);
 	rc = rte_eth_dev_info_get(port_id, &info);
@@ -255,4 +255,6 @@ void port_stats_update(struct port *p)
 	atomic_store_explicit(&p->stat[PORT_STAT_tx_packets], s.opackets, memory_order_relaxed);
 	atomic_store_explicit(&p->stat[PORT_STAT_tx_bytes], s.obytes, memory_order_relaxed);
 	atomic_store_explicit(&p->stat[PORT_STAT_tx_errors], s.oerrors, memory_order_relaxed);
+	atomic_store_explicit(&p->stat[PORT_STAT_mbufs_in_use], rte_mempool_in_use_count(p->pool),
+		memory_order_relaxed);
 }

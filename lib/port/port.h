@@ -39,6 +39,7 @@ struct port {
 	bool rss_hash; // mbufs carry a Toeplitz hash made with conf.rss_key
 	bool rx_cksum; // mbufs tell whether checksums are good
 	bool tx_cksum_ip4, tx_cksum_tcp, tx_cksum_udp;
+	struct rte_mempool *pool; // conf's
 	stat_t *stat; // PORT_STAT_COUNT, written by port_stats_update
 };
 
@@ -79,7 +80,8 @@ static inline uint16_t port_tx_burst(
 	return rte_eth_tx_burst(port_id, queue_id, m, n);
 }
 
-// Read the device's own counters into port->stat (control lcore, now and then).
+// Read the device's own counters, and how full its pool is, into port->stat (control lcore,
+// now and then).
 void port_stats_update(struct port *port);
 
 #define PORT_STATS_MODULE "port"

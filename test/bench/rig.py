@@ -326,6 +326,30 @@ class Load:
         return self
 
 
+def start_ringload(folder, out, options, device=None, memory=(), prefix=(), to=SERVER_IP):
+    """Its process, pinned: a DPDK lcore pins itself, a kernel's engine goes to one CPU whole."""
+    out.unlink(missing_ok=True)
+    words = [program("ringload"), f"--server={to}", f"--json={out}", *options]
+    if device:
+        words += [f"--client={CLIENT_IP}", f"--device={device}", "--idle=spin", "--",
+                  *eal("load", memory, LOAD_CPU), "--single-file-segments"]
+    return Process(words, folder, CPUS if device else [LOAD_CPU], prefix)
+
+
+def load_result(folder, options, seconds_max, **where):
+    """The "result" of a run that may turn out not valid: its own word for that is in it."""
+    out = folder / "load.json"
+    with start_ringload(folder, out, options, **where) as load:
+        try:
+            status = load.process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            raise Absent(f"ringload did not end within {seconds_max} s") from None
+        if status not in (0, 3):
+            tail = " | ".join(load.log().splitlines()[-2:])
+            raise Absent(f"ringload ended with {status}: {tail}")
+    return json.loads(out.read_text())["result"]
+
+
 def ringload(folder, options, server=None, device=None, memory=(), prefix=(), seconds=3,
              seconds_max=90, to=SERVER_IP):
     """Run it for so long, pinned; server is a process whose CPU time is measured meanwhile.
@@ -333,14 +357,8 @@ def ringload(folder, options, server=None, device=None, memory=(), prefix=(), se
     Without a warm-up: what the server takes from the end of the filling on is for the requests
     that are counted. The generator's own start and end are not in its share of the CPU."""
     out = folder / "load.json"
-    out.unlink(missing_ok=True)
-    words = [program("ringload"), f"--server={to}", f"--json={out}", "--warmup-s=0",
-             f"--duration-s={seconds}", *options]
-    if device:
-        words += [f"--client={CLIENT_IP}", f"--device={device}", "--idle=spin", "--",
-                  *eal("load", memory, LOAD_CPU), "--single-file-segments"]
-    # A DPDK lcore pins itself; all threads of the kernel's engines go to one CPU.
-    with Process(words, folder, CPUS if device else [LOAD_CPU], prefix) as load:
+    options = ["--warmup-s=0", f"--duration-s={seconds}", *options]
+    with start_ringload(folder, out, options, device, memory, prefix, to) as load:
         load.wait_for("run  " if "--no-preload" in options else "filled", seconds_max)
         own, share = CpuTime(load.pid), 0
         cpu, taken = CpuTime(server.pid) if server else None, (0, 1)

@@ -93,6 +93,7 @@ static uint64_t stat_of(enum port_stat stat)
 static void check_stats(void)
 {
 	struct rte_eth_stats s;
+	struct rte_mbuf *m;
 
 	port_stats_update(&dev.port);
 	assert_int_equal(rte_eth_stats_get(dev.port_id, &s), 0);
@@ -104,6 +105,11 @@ static void check_stats(void)
 	assert_int_equal(stat_read(&dev.port.stat[PORT_STAT_tx_packets]), s.opackets);
 	assert_int_equal(stat_read(&dev.port.stat[PORT_STAT_tx_bytes]), s.obytes);
 	assert_int_equal(stat_read(&dev.port.stat[PORT_STAT_tx_errors]), s.oerrors);
+	assert_int_equal(stat_read(&dev.port.stat[PORT_STAT_mbufs_in_use]), eal_pool_in_use());
+	m = rte_pktmbuf_alloc(eal_pool());
+	assert_int_equal(stat_of(PORT_STAT_mbufs_in_use), eal_pool_in_use());
+	assert_true(eal_pool_in_use() > 0);
+	rte_pktmbuf_free(m);
 }
 
 // ---- what a device offers
