@@ -156,7 +156,7 @@ $(foreach t,$(FUZZ),$(eval $(B)/test/$(t): $(if $(filter fuzz,$(VARIANT)),,$(cal
 # ---- checks
 
 # The tests themselves are built without NDEBUG: `make check` uses the debug variant.
-.PHONY: packet-regen check check-here check-bins test test-long bench layers sizes lint format help map deps run clean distclean
+.PHONY: packet-regen check check-here check-bins test test-long bench performance layers sizes lint format help map deps run clean distclean
 CHECK_BINS := $(addprefix $(B)/test/,$(UNIT) $(PROP) $(FUZZ) $(PACKET))
 
 check-bins: $(CHECK_BINS) $(addprefix $(B)/bin/,$(APPS))
@@ -197,6 +197,9 @@ deps: ## install the Debian packages that building and testing need (root)
 
 bench: $(addprefix $(B)/bin/,$(APPS)) $(addprefix $(B)/test/,$(BENCHES)) ## all figures, printed as a table (BENCH=pattern: some)
 	+$(Q)scripts/bench $(B)
+
+performance: bench ## all figures again (root, a quiet machine), into docs/performance.md and README.md
+	$(Q)scripts/gen-performance --take
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (default 30), needs clang
 	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz check-bins

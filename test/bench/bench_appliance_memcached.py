@@ -86,6 +86,7 @@ def over_veth(protocol, server):
 
 
 def compare_veth(protocol):
+    rig.program("memcached")
     other = over_veth(protocol, "memcached")
     MEMCACHED[protocol] = other
     own = over_veth(protocol, "ringcached")
