@@ -26,6 +26,9 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
+// A pool that a core's second-level TLB (some 2,000 pages) cannot hold asks for hugepages.
+#define POOL_HUGE_MIN ((size_t)8 << 20)
+
 static size_t pool_bytes(const struct pool *p)
 {
 	return p->obj_size * p->obj_count;
@@ -46,6 +49,8 @@ int pool_init(struct pool *p, size_t obj_size, uint32_t obj_count, size_t align)
 		p->mem = NULL;
 		return -ENOMEM;
 	}
+	if (pool_bytes(p) >= POOL_HUGE_MIN)
+		madvise(p->mem, pool_bytes(p), MADV_HUGEPAGE);
 	POISON(p->mem, pool_bytes(p));
 	return 0;
 }

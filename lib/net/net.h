@@ -95,6 +95,8 @@ struct net_pkt {
 	struct net_path path;
 	uint16_t src_port; // remote
 	uint16_t dst_port; // local
+	bool hashed; // flow_hash is set: lib/tcp's own
+	uint32_t flow_hash;
 };
 
 struct net;

@@ -129,6 +129,9 @@ struct tcb {
 	struct seq_range sack[TCB_SACK_MAX]; // most recent first
 } __attribute__((aligned(64)));
 
+// What a segment that was expected, and the reply to it, look at.
+#define TCB_LINES_HOT 6
+
 static_assert(sizeof(struct tcb) <= 512);
 static_assert(offsetof(struct tcb, snd_una) == 64);
 static_assert(offsetof(struct tcb, sndq) <= 128);

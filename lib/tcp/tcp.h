@@ -62,6 +62,10 @@ struct tcp *tcp_create(const struct tcp_conf *conf, struct net *net, uint64_t no
 // Drops every connection without a word on the wire.
 void tcp_destroy(struct tcp *tcp);
 
+// Bring what tcp_input needs of a burst's segments into the cache: all at once, so that the misses
+// of connections that were idle overlap. May be left out. Passes over packets that are not TCP.
+void tcp_prefetch(struct tcp *tcp, struct net_pkt *pkt, unsigned n);
+
 // One segment. tcp owns pkt->m from here, whatever the result. Returns TCP_OK or
 // the drop reason, already counted (an accepted segment that only made us answer
 // an ACK or RST is TCP_OK). RFC 9293 3.10.7.

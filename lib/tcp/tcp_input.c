@@ -367,7 +367,8 @@ static void input_expected(struct tcp *tcp, struct tcb *tcb, struct tcp_seg *seg
 static enum tcp_stat input_demux(struct tcp *tcp, struct tcp_seg *seg, uint64_t now_us)
 {
 	const struct net_pkt *pkt = seg->pkt;
-	uint32_t hash = tcp_flow_hash(tcp, &pkt->path, pkt->dst_port, pkt->src_port);
+	uint32_t hash = pkt->hashed ? pkt->flow_hash
+				    : tcp_flow_hash(tcp, &pkt->path, pkt->dst_port, pkt->src_port);
 	struct tcb *tcb = tcp_table_find(tcp, hash, pkt);
 	struct time_wait *tw;
 

@@ -17,6 +17,31 @@ uint32_t tcp_flow_hash(const struct tcp *tcp, const struct net_path *path, uint1
 	return (uint32_t)siphash13(&tcp->table_key, id, sizeof(id));
 }
 
+// Where a chain has several tcbs, the newest is as good as any.
+static void prefetch_tcb(const struct tcb *tcb)
+{
+	for (unsigned line = 0; tcb && line < TCB_LINES_HOT; line++)
+		rte_prefetch0((const uint8_t *)tcb + RTE_CACHE_LINE_SIZE * line);
+}
+
+void tcp_prefetch(struct tcp *tcp, struct net_pkt *pkt, unsigned n)
+{
+	unsigned segments = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (pkt[i].ip_proto != HDR_PROTO_TCP)
+			continue;
+		pkt[i].flow_hash =
+			tcp_flow_hash(tcp, &pkt[i].path, pkt[i].dst_port, pkt[i].src_port);
+		pkt[i].hashed = true;
+		rte_prefetch0(&tcp->table[pkt[i].flow_hash & tcp->table_mask]);
+		segments++;
+	}
+	for (unsigned i = 0; i < n && segments > 0; i++)
+		if (pkt[i].hashed)
+			prefetch_tcb(tcp->table[pkt[i].flow_hash & tcp->table_mask]);
+}
+
 struct tcb *tcp_table_find(const struct tcp *tcp, uint32_t hash, const struct net_pkt *pkt)
 {
 	struct tcb *tcb = tcp->table[hash & tcp->table_mask];

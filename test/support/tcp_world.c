@@ -184,8 +184,12 @@ void tw_input(struct tw *w, const char *text)
 	seg_to_frame(&s, &w->f->seg, &f);
 	m = frame_mbuf(&f);
 	w->result = -1;
-	if (net_input(w->net, &m, 1, &pkt, w->now_us) == 1)
+	if (net_input(w->net, &m, 1, &pkt, w->now_us) == 1) {
+		// Both ways to find a connection.
+		if (pkt.l4_len % 2)
+			tcp_prefetch(w->tcp, &pkt, 1);
 		w->result = tcp_input(w->tcp, &pkt, w->now_us);
+	}
 	tw_check(w);
 }
 
