@@ -36,7 +36,7 @@ USES_cmd := proto store
 USES_conn := cmd tcp
 USES_worker := conn
 USES_port := stats
-USES_steer := net
+USES_steer := net proto
 USES_load := stats
 
 # Closures, written out level by level: a cycle is found here, not by recursion.

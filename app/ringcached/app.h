@@ -136,6 +136,7 @@ struct app {
 	char memory_text[160];
 	uint8_t rss_key[PORT_RSS_KEY_LEN];
 	struct steer_table *table;
+	struct siphash_key steer_key;
 	unsigned receiver_count; // who steers: RX lcores, or the first workers; 0 in mode rtc
 	unsigned rx_lcore_count;
 	struct rx_lcore rx[APP_RX_LCORES_MAX];

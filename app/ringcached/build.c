@@ -228,13 +228,15 @@ static int build_receiver(struct app *app, unsigned r)
 		.policy = app->cfg.server.steer == CFG_STEER_roundrobin ? STEER_ROUNDROBIN
 									: STEER_HASH,
 		.use_nic_hash = app->rss_hash,
+		.udp_by_key = app->cfg.server.steer_udp_key,
+		.key = app->steer_key,
 		.flow_count_max = 2 * app->cfg.server.connections + HALF_OPEN_SPARE,
 		.keeps_own = hybrid,
 		.own_worker = hybrid ? r : 0,
 	};
 
 	memcpy(conf.rss_key, app->rss_key, sizeof(conf.rss_key));
-	if (random_bytes(&conf.key, sizeof(conf.key)) || build_receiver_rings(app, r, &conf))
+	if (build_receiver_rings(app, r, &conf))
 		return -1;
 	*steer = steer_create(&conf, app->table);
 	if (!*steer)
@@ -265,6 +267,8 @@ static int build_steering(struct app *app)
 	app->table = steer_table_create(app->worker_count);
 	if (!app->table)
 		return fail("no memory for the bucket table");
+	if (random_bytes(&app->steer_key, sizeof(app->steer_key)))
+		return -1;
 	for (unsigned r = 0; r < app->receiver_count; r++)
 		if (build_receiver(app, r))
 			return -1;

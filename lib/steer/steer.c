@@ -108,6 +108,8 @@ struct steer *steer_create(const struct steer_conf *conf, struct steer_table *ta
 	s->table = table;
 	s->use_nic_hash = conf->use_nic_hash;
 	s->policy = conf->policy;
+	s->udp_by_key = conf->udp_by_key;
+	s->key = conf->key;
 	s->misc_worker = conf->misc_worker;
 	s->worker_count = conf->worker_count;
 	s->own_mask = conf->keeps_own ? 1ULL << conf->own_worker : 0;

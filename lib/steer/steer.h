@@ -10,6 +10,10 @@
 // that are no TCP or UDP flow over IPv4 (ARP, ICMP, fragments, malformed ones) go to
 // misc_worker, which answers or counts them. An ICMP error goes where its flow is.
 //
+// With udp_by_key a UDP datagram that is one get goes by the hash of its first key instead, so
+// that few clients (a proxy) use all workers. Any worker can answer it: the store is one, and
+// datagrams have no order. What a client sent before, and has no answer to, may be done later.
+//
 // Policy STEER_ROUNDROBIN spreads new TCP connections evenly however few there are:
 //
 //   SYN of an unknown flow    the next worker; the flow is entered in the table
@@ -68,9 +72,10 @@ struct steer_conf {
 	enum steer_policy policy;
 	uint8_t rss_key[STEER_RSS_KEY_LEN];
 	bool use_nic_hash; // trust mbufs with RTE_MBUF_F_RX_RSS_HASH: the NIC has rss_key
+	bool udp_by_key;
 	uint32_t flow_count_max; // roundrobin: connections to remember
 	uint32_t flow_idle_s; // roundrobin: OPEN entries idle for longer may be replaced; 0: never
-	struct siphash_key key; // of the flow table
+	struct siphash_key key; // of the flow table, and of udp_by_key: one for all who receive
 	bool keeps_own; // the owner is worker own_worker; ring[own_worker] is not looked at
 	unsigned own_worker;
 	struct rte_ring *ring[STEER_WORKERS_MAX];

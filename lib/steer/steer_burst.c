@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "net/net.h"
+#include "proto/proto.h"
 #include "steer/steer_priv.h"
 
 #include "base/hotpath.h"
@@ -18,13 +19,30 @@
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 
 // The NIC saw an IPv4 TCP or UDP packet, whole and untunnelled, and hashed it: there is
-// no need to touch the headers.
-static bool nic_knows_flow(const struct rte_mbuf *m)
+// no need to touch the headers, but for a key.
+static bool nic_knows_flow(const struct steer *s, const struct rte_mbuf *m)
 {
 	uint32_t l4 = m->packet_type & RTE_PTYPE_L4_MASK;
 
 	return RTE_ETH_IS_IPV4_HDR(m->packet_type) && !(m->packet_type & RTE_PTYPE_TUNNEL_MASK) &&
-	       (l4 == RTE_PTYPE_L4_TCP || l4 == RTE_PTYPE_L4_UDP);
+	       (l4 == RTE_PTYPE_L4_TCP || (l4 == RTE_PTYPE_L4_UDP && !s->udp_by_key));
+}
+
+// The worker of a datagram that is one get, by its key, or -1. Not inlined: it costs those who do
+// not ask for it nothing.
+static __attribute__((noinline)) int key_worker(
+	struct steer *s, struct rte_mbuf *m, const struct hdr *h, enum steer_stat *how)
+{
+	const uint8_t *udp = rte_pktmbuf_mtod(m, const uint8_t *) + h->l4_off;
+	struct slice key;
+
+	if (h->l4_len <= HDR_UDP_LEN || h->l4_off + (uint32_t)h->l4_len > m->data_len ||
+		!udp_get_key(udp + HDR_UDP_LEN, h->l4_len - (size_t)HDR_UDP_LEN, &key))
+		return -1;
+	*how = STEER_STAT_by_key;
+	m->hash.rss = (uint32_t)siphash13(&s->key, key.p, key.len);
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	return (int)steer_bucket_worker(s->table, m->hash.rss);
 }
 
 // Policy roundrobin: the flow table's worker for a TCP segment, or -1.
@@ -88,15 +106,20 @@ static unsigned steer_one(struct steer *s, struct rte_mbuf *m, enum steer_stat *
 	// Headers in the first segment are enough, however many follow.
 	size_t len = m->data_len >= HEADERS_MAX ? m->pkt_len : m->data_len;
 	struct hdr h;
+	int worker;
 
-	if (nic_hashed && s->policy == STEER_HASH && nic_knows_flow(m)) {
+	if (nic_hashed && s->policy == STEER_HASH && nic_knows_flow(s, m)) {
 		*how = STEER_STAT_by_nic_hash;
 		return steer_bucket_worker(s->table, m->hash.rss);
 	}
 	*how = STEER_STAT_to_misc;
 	switch (hdr_parse(&h, rte_pktmbuf_mtod(m, const uint8_t *), len, true)) {
-	case HDR_IP4_TCP:
 	case HDR_IP4_UDP:
+		worker = s->udp_by_key ? key_worker(s, m, &h, how) : -1;
+		if (worker >= 0)
+			return (unsigned)worker;
+		// fall through
+	case HDR_IP4_TCP:
 		return flow_worker(s, m, &h, nic_hashed, how);
 	case HDR_IP4_ICMP:
 		return icmp_worker(s, m, &h, how);

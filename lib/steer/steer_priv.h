@@ -77,6 +77,7 @@ struct steer {
 	// read for each frame
 	const struct steer_table *table;
 	bool use_nic_hash;
+	bool udp_by_key;
 	enum steer_policy policy;
 	unsigned misc_worker;
 	unsigned worker_count;
@@ -91,6 +92,7 @@ struct steer {
 	uint16_t staged_count[STEER_WORKERS_MAX];
 	struct rte_mbuf *staged[STEER_WORKERS_MAX][STEER_BURST_MAX];
 
+	struct siphash_key key;
 	struct steer_toeplitz toeplitz;
 	struct rte_ring *closed_ring[STEER_WORKERS_MAX];
 	stat_t ring_full[STEER_WORKERS_MAX];

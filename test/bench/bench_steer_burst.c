@@ -29,19 +29,29 @@ struct setup {
 	bool nic_hash;
 	bool nic_type; // the NIC says TCP over IPv4, too
 	enum steer_policy policy;
+	bool udp; // gets, instead of TCP
+	bool by_key;
 };
 
 static struct rte_mbuf *mbuf[MBUFS];
 static struct rte_ring *ring[WORKERS];
 
-static void build_mbufs(void)
+static void build_mbufs(bool udp)
 {
 	static struct frame f;
 	struct rng rng;
 
 	rng_init(&rng, 1);
 	for (unsigned i = 0; i < MBUFS; i++) {
-		frame_tcp(&f, (uint16_t)rng_next(&rng), FRAME_OUR_PORT, 16, "get some_key\r\n", 14);
+		uint16_t port = (uint16_t)rng_next(&rng);
+		char text[64];
+		int n = sprintf(text, "12%c%c%c\1%c%cget key-%012u\r\n", 0, 0, 0, 0, 0, i);
+
+		rte_pktmbuf_free(mbuf[i]);
+		if (udp)
+			frame_udp(&f, port, FRAME_OUR_PORT, text, (size_t)n);
+		else
+			frame_tcp(&f, port, FRAME_OUR_PORT, 16, "get some_key\r\n", 14);
 		frame_set_addrs(&f, 0x0a000000 | rng_below(&rng, 1 << 20), FRAME_OUR_ADDR);
 		mbuf[i] = frame_mbuf(&f);
 	}
@@ -93,6 +103,7 @@ static double measure(const struct setup *s, unsigned workers)
 		.policy = s->policy,
 		.use_nic_hash = s->nic_hash,
 		.flow_count_max = MBUFS,
+		.udp_by_key = s->by_key,
 		.key = {3, 4}};
 	struct steer_table *table = steer_table_create(workers);
 	struct steer *steer;
@@ -173,10 +184,11 @@ int main(void)
 		{"nic_hash_and_type", true, true, STEER_HASH},
 		{"sw_hash", false, false, STEER_HASH},
 		{"roundrobin", false, false, STEER_ROUNDROBIN},
+		{"udp_sw_hash", false, false, STEER_HASH, true},
+		{"udp_by_key", false, false, STEER_HASH, true, true},
 	};
 
 	eal_once();
-	build_mbufs();
 	for (unsigned w = 0; w < WORKERS; w++) {
 		char name[16];
 
@@ -187,6 +199,7 @@ int main(void)
 	for (unsigned i = 0; i < sizeof(setup) / sizeof(setup[0]); i++) {
 		double worst = 0;
 
+		build_mbufs(setup[i].udp);
 		for (unsigned workers = 1; workers <= WORKERS; workers *= 2) {
 			double cycles = measure(&setup[i], workers);
 

@@ -26,6 +26,9 @@
 #define ITEMS_USUAL 10000000u // BENCH_ITEMS_MAX=100000000 goes on, with 16 GiB of memory
 #define VALUE_LEN 32
 #define SET_LEN 100
+#define KEY_WORKERS 8
+
+enum keys { UNIFORM, ZIPF, ZIPF_BY_KEY };
 
 // Ranks by Gray's method (SIGMOD 1994), which needs the sum of all weights once.
 struct zipf {
@@ -135,14 +138,25 @@ static void fill(uint32_t items)
 	worker_online(w);
 }
 
-static void bench_get(const char *name, uint32_t items, bool zipf)
+// Keys as they come to one of KEY_WORKERS workers that are steered to by key.
+static uint32_t zipf_next_steered(const struct zipf *z)
+{
+	uint32_t key;
+
+	do
+		key = zipf_next(z);
+	while ((key * 0x9e3779b1u >> 16) % KEY_WORKERS != 0);
+	return key;
+}
+
+static void bench_get(const char *name, uint32_t items, enum keys keys)
 {
 	struct rte_mbuf *m[BURST];
 	double sample[SAMPLES], burst[BURSTS];
 	struct zipf z;
 	uint32_t len;
 
-	if (zipf)
+	if (keys != UNIFORM)
 		zipf_init(&z, items);
 	for (unsigned s = 0; s < SAMPLES; s++) {
 		for (unsigned b = 0; b < BURSTS; b++) {
@@ -150,7 +164,9 @@ static void bench_get(const char *name, uint32_t items, bool zipf)
 				char text[64];
 
 				sprintf(text, "get key-%012u\r\n",
-					zipf ? zipf_next(&z) : rng_below(&rng, items));
+					keys == UNIFORM ? rng_below(&rng, items)
+					: keys == ZIPF  ? zipf_next(&z)
+							: zipf_next_steered(&z));
 				m[i] = wclient_udp((uint16_t)(40000 + i), text);
 			}
 			burst[b] = run_burst(m, BURST, &len);
@@ -258,9 +274,11 @@ static void bench_items(const char *step, uint32_t items)
 	madvise(mem, bytes, MADV_HUGEPAGE);
 	open_worker(mem, bytes, items);
 	sprintf(name, "%s_uniform", step);
-	bench_get(name, items, false);
+	bench_get(name, items, UNIFORM);
 	sprintf(name, "%s_zipf", step);
-	bench_get(name, items, true);
+	bench_get(name, items, ZIPF);
+	sprintf(name, "%s_zipf_by_key", step);
+	bench_get(name, items, ZIPF_BY_KEY);
 	store_usage(wclient_store(), &u);
 	if (items == ITEMS_USUAL) {
 		connect_clients();
@@ -289,8 +307,10 @@ int main(void)
 	for (unsigned i = 0; i < sizeof(step) / sizeof(step[0]); i++) {
 		if (step[i].items > max) {
 			printf("absent worker.udp_get.%s_uniform.cycles: BENCH_ITEMS_MAX is below\n"
-			       "absent worker.udp_get.%s_zipf.cycles: BENCH_ITEMS_MAX is below\n",
-				step[i].name, step[i].name);
+			       "absent worker.udp_get.%s_zipf.cycles: BENCH_ITEMS_MAX is below\n"
+			       "absent worker.udp_get.%s_zipf_by_key.cycles: BENCH_ITEMS_MAX is "
+			       "below\n",
+				step[i].name, step[i].name, step[i].name);
 			continue;
 		}
 		bench_items(step[i].name, step[i].items);

@@ -84,6 +84,22 @@ def hybrid_auto(ctx):
         equal(now["steer.drop_ring_full"], 0, "packets dropped on the way to the workers")
 
 
+@test("device: gets of one UDP client go by their keys", only="ringcached")
+def by_key(ctx):
+    if ctx.mode != "dispatch":
+        return
+    options = [*ctx.options("ringcached"), "--steer-udp-key=true"]
+    with ctx.other("y", options=options) as here:
+        with here.tcp() as conn, here.udp() as client:
+            for i in range(50):
+                equal(conn.set(b"k%d" % i, b"v%d" % i), b"STORED\r\n")
+                equal(client.ask(i, b"get k%d\r\n" % i),
+                      b"VALUE k%d 0 %d\r\nv%d\r\nEND\r\n" % (i, len(str(i)) + 1, i))
+            equal(client.ask(99, b"delete k1\r\n"), b"DELETED\r\n")
+            equal(client.ask(100, b"get k1\r\n"), b"END\r\n")
+            equal(counters(conn)["steer.by_key"], 51)
+
+
 def ringpcap(*args):
     program = BIN.with_name("ringpcap")
     return subprocess.run([program, *map(str, args)], check=True, timeout=60,

@@ -50,6 +50,7 @@ void steerfix_close(struct steerfix *fix)
 		steerfix_stat(fix, STEER_STAT_by_nic_hash) +
 			steerfix_stat(fix, STEER_STAT_by_sw_hash) +
 			steerfix_stat(fix, STEER_STAT_by_flow) +
+			steerfix_stat(fix, STEER_STAT_by_key) +
 			steerfix_stat(fix, STEER_STAT_by_icmp_flow) +
 			steerfix_stat(fix, STEER_STAT_to_misc));
 	steerfix_empty(fix);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -472,6 +473,69 @@ static void own_worker_limits(void **state)
 	steerfix_close(&fix);
 }
 
+static unsigned one_udp(struct steerfix *fix, uint16_t port, const char *payload, bool nic_knows)
+{
+	struct rte_mbuf *m;
+	struct frame f;
+	char text[64];
+	int n = snprintf(text, sizeof(text), "12%c%c%c\1%c%c%s", 0, 0, 0, 0, 0, payload);
+
+	frame_udp(&f, port, FRAME_OUR_PORT, text, (size_t)n);
+	m = frame_mbuf(&f);
+	if (nic_knows) {
+		m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+		m->packet_type = RTE_PTYPE_L2_ETHER | RTE_PTYPE_L3_IPV4 | RTE_PTYPE_L4_UDP;
+	}
+	return steerfix_one_mbuf(fix, m);
+}
+
+// One client's gets use all workers, whoever hashes flows; the same key comes to the same worker
+// from every client; what is no plain get goes by its flow.
+static void gets_by_key(void **state)
+{
+	struct steer_tuple flow = tuple_of(7);
+	unsigned seen[4] = {0}, w;
+	struct steerfix fix;
+	struct rte_mbuf *m;
+	struct frame f;
+	char line[32], text[100];
+
+	steerfix_conf(&fix, 4, 64);
+	fix.conf.use_nic_hash = true;
+	fix.conf.udp_by_key = true;
+	steerfix_open(&fix);
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(line, sizeof(line), "get key-%u\r\n", i);
+		w = one_udp(&fix, 7, line, false);
+		seen[w]++;
+		assert_int_equal(one_udp(&fix, (uint16_t)(8 + i), line, true), w);
+		snprintf(line, sizeof(line), "gets key-%u more\n", i);
+		assert_int_equal(one_udp(&fix, 7, line, false), w);
+	}
+	for (w = 0; w < 4; w++)
+		assert_in_range(seen[w], 60, 140);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_key), 1200);
+	w = steerfix_bucket_worker(&fix, &flow);
+	assert_int_equal(one_udp(&fix, 7, "set key-1 0 0 1\r\nx\r\n", false), w);
+	assert_int_equal(one_udp(&fix, 7, "get key-1\r\nget key-2\r\n", false), w);
+	assert_int_equal(one_udp(&fix, 7, "get", false), w);
+	frame_udp(&f, 7, FRAME_OUR_PORT, "", 0);
+	assert_int_equal(steerfix_one(&fix, &f), w);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_sw_hash), 4);
+	// A datagram that is not whole in the first segment is not looked into.
+	memset(text, 'k', sizeof(text));
+	memcpy(text, "12\0\0\0\1\0\0get ", 12);
+	memcpy(text + sizeof(text) - 2, "\r\n", 2);
+	frame_udp(&f, 7, FRAME_OUR_PORT, text, sizeof(text));
+	steerfix_one(&fix, &f);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_key), 1);
+	m = frame_mbuf(&f);
+	m->data_len -= 4;
+	steerfix_one_mbuf(&fix, m);
+	assert_int_equal(steerfix_moved(&fix, STEER_STAT_by_key), 0);
+	steerfix_close(&fix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +555,7 @@ int main(void)
 		cmocka_unit_test(waits_are_counted),
 		cmocka_unit_test(own_frames_come_back),
 		cmocka_unit_test(own_worker_limits),
+		cmocka_unit_test(gets_by_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
