@@ -12,6 +12,7 @@
 #include "cfg/cfg.h"
 #include "port/hugemem.h"
 #include "port/port.h"
+#include "steer/move.h"
 #include "steer/steer.h"
 #include "store/file.h"
 #include "worker/worker.h"
@@ -96,6 +97,19 @@ struct rx_lcore {
 	stat_t stat[LCORE_STAT_COUNT];
 };
 
+// A worker's look at its flows, while a bucket is asked to move away from it.
+struct look {
+	bool under_way, found;
+	uint64_t cursor;
+};
+
+// What the control lcore knows of the load of the buckets.
+struct balance {
+	unsigned turn;
+	uint64_t before[STEER_BUCKETS], load[STEER_BUCKETS], total;
+	bool skip[STEER_BUCKETS];
+};
+
 // An lcore that does everything else.
 struct worker_lcore {
 	struct app *app;
@@ -107,6 +121,8 @@ struct worker_lcore {
 	struct steer *steer; // of those queues (mode hybrid), or NULL
 	unsigned ring_count; // from the receivers (modes dispatch and hybrid)
 	struct rte_ring *ring[APP_RECEIVERS_MAX]; // NULL: the worker itself
+	uint64_t ring_packets; // taken from the rings, and processed
+	struct look look;
 	struct rte_ring *tx_ring; // to the lcore that owns the TX queue; NULL: own queue
 	uint16_t tx_queue; // of each port
 	struct rte_ring *closed_ring[APP_RECEIVERS_MAX]; // notices of closed flows, roundrobin
@@ -137,6 +153,10 @@ struct app {
 	uint8_t rss_key[PORT_RSS_KEY_LEN];
 	struct steer_table *table;
 	struct siphash_key steer_key;
+	bool rebalances; // buckets move between workers
+	struct steer_toeplitz toeplitz; // for that
+	struct balance balance;
+	struct steer_move move;
 	unsigned receiver_count; // who steers: RX lcores, or the first workers; 0 in mode rtc
 	unsigned rx_lcore_count;
 	struct rx_lcore rx[APP_RX_LCORES_MAX];
@@ -201,6 +221,11 @@ void app_admin_open(struct app *app);
 void app_admin_close(void);
 // A worker's turn while app->pause is set: says that it stands, and waits for the end.
 void app_pause_turn(struct worker_lcore *wl);
+
+// balance.c: buckets move from busy to idle workers. A turn of the control lcore, and of a worker
+// that a bucket is asked to move away from.
+void balance_turn(struct app *app);
+void balance_look(struct worker_lcore *wl);
 
 // settings.c: fill app->settings. 0 or -1.
 int app_settings(struct app *app);

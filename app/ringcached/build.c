@@ -227,7 +227,9 @@ static int build_receiver(struct app *app, unsigned r)
 		.worker_count = app->worker_count,
 		.policy = app->cfg.server.steer == CFG_STEER_roundrobin ? STEER_ROUNDROBIN
 									: STEER_HASH,
-		.use_nic_hash = app->rss_hash,
+		// A NIC may hash less than the ports; a worker must find the bucket of a flow, too.
+		.use_nic_hash = app->rss_hash && !app->rebalances,
+		.moves = app->rebalances,
 		.udp_by_key = app->cfg.server.steer_udp_key,
 		.key = app->steer_key,
 		.flow_count_max = 2 * app->cfg.server.connections + HALF_OPEN_SPARE,
@@ -269,6 +271,7 @@ static int build_steering(struct app *app)
 		return fail("no memory for the bucket table");
 	if (random_bytes(&app->steer_key, sizeof(app->steer_key)))
 		return -1;
+	steer_toeplitz_init(&app->toeplitz, app->rss_key);
 	for (unsigned r = 0; r < app->receiver_count; r++)
 		if (build_receiver(app, r))
 			return -1;

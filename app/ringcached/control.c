@@ -143,6 +143,7 @@ int control_run(struct app *app)
 	fprintf(stderr, "ringcached: ready\n");
 	for (unsigned turn = 0; (sig = wait_turn(&set)) == 0; turn++) {
 		print_traces(app);
+		balance_turn(app);
 		for (unsigned p = 0; p < app->port_count && turn % STATS_TURNS == 0; p++)
 			port_stats_update(&app->port[p]);
 	}

@@ -38,6 +38,8 @@ int rx_loop(void *arg)
 		}
 		stat_add(&rx->stat[LCORE_STAT_rx_packets], work);
 		steer_poll(rx->steer, now_ns / 1000);
+		if (unlikely_(app->rebalances))
+			steer_move_turn(rx->steer, &app->move);
 		if (owner)
 			work += tx_rings_drain(app, rx->stat);
 		if (work > 0) {

@@ -183,6 +183,7 @@ int app_topology(struct app *app)
 		return -1;
 	}
 	assign_queues(app);
+	app->rebalances = app->cfg.server.rebalance && app->mode == APP_DISPATCH;
 	return 0;
 }
 
@@ -220,6 +221,10 @@ void app_topology_log(const struct app *app)
 		app->cfg.server.steer == CFG_STEER_roundrobin && app->mode != APP_RTC
 			? "round robin"
 			: "hash");
+	if (app->cfg.server.rebalance)
+		LOG(INFO, "buckets %s",
+			app->rebalances ? "move to idle workers"
+					: "do not move: that is for mode dispatch");
 	n = snprintf(text, sizeof(text), "lcore %u control", rte_get_main_lcore());
 	for (unsigned i = 0; i < app->rx_lcore_count && n < (int)sizeof(text); i++)
 		n += snprintf(

@@ -80,6 +80,7 @@ static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 			worker_input(wl->worker, m, n, now_us);
 		total += n;
 	}
+	wl->ring_packets += total;
 	for (unsigned i = 0; i < wl->queue_count; i++) {
 		n = port_rx_burst(wl->queue[i].port_id, wl->queue[i].queue_id, m, APP_BURST);
 		total += n;
@@ -171,6 +172,8 @@ int worker_loop(void *arg)
 			work += tx_rings_drain(app, wl->stat);
 		if (reports)
 			worker_report_closed(wl);
+		if (unlikely_(app->rebalances) && steer_move_is_asked(&app->move, wl->idx))
+			balance_look(wl);
 		if (work > 0) {
 			worker_count_turn(wl, received, rte_rdtsc() - tsc);
 		} else if (unlikely_(atomic_load_explicit(&app->drain, memory_order_relaxed))) {

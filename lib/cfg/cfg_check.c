@@ -41,6 +41,22 @@ static int check_server(const struct cfg *cfg, char *err)
 	return 0;
 }
 
+static int check_rebalance(const struct cfg *cfg, char *err)
+{
+	const struct cfg_server *s = &cfg->server;
+
+	if (!s->rebalance)
+		return 0;
+	if (s->mode == CFG_MODE_rtc || s->mode == CFG_MODE_hybrid)
+		return cfg_fail(err, WHERE "rebalance is for mode = dispatch");
+	if (s->steer != CFG_STEER_hash)
+		return cfg_fail(err, WHERE "rebalance is for steer = hash");
+	if (s->rx_lcores != 1)
+		return cfg_fail(
+			err, WHERE "rebalance needs one RX lcore, rx-lcores is %u", s->rx_lcores);
+	return 0;
+}
+
 static int check_memory(const struct cfg *cfg, char *err)
 {
 	uint64_t bytes = (uint64_t)cfg->memory.memory_mb << 20;
@@ -103,8 +119,8 @@ static int check_udp(const struct cfg *cfg, char *err)
 
 int cfg_check(const struct cfg *cfg, char err[CFG_ERR_SIZE])
 {
-	if (check_server(cfg, err) || check_memory(cfg, err) || check_port(cfg, err) ||
-		check_tcp(cfg, err) || check_udp(cfg, err))
+	if (check_server(cfg, err) || check_rebalance(cfg, err) || check_memory(cfg, err) ||
+		check_port(cfg, err) || check_tcp(cfg, err) || check_udp(cfg, err))
 		return -1;
 	return 0;
 }

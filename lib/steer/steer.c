@@ -87,6 +87,8 @@ static bool conf_ok(const struct steer_conf *conf, const struct steer_table *tab
 		return false;
 	if (conf->misc_worker >= conf->worker_count)
 		return false;
+	if (conf->moves && (conf->keeps_own || conf->policy != STEER_HASH))
+		return false;
 	if (conf->keeps_own && conf->own_worker >= conf->worker_count)
 		return false;
 	for (unsigned i = 0; i < conf->worker_count; i++)
@@ -109,6 +111,7 @@ struct steer *steer_create(const struct steer_conf *conf, struct steer_table *ta
 	s->use_nic_hash = conf->use_nic_hash;
 	s->policy = conf->policy;
 	s->udp_by_key = conf->udp_by_key;
+	s->moves = conf->moves;
 	s->key = conf->key;
 	s->misc_worker = conf->misc_worker;
 	s->worker_count = conf->worker_count;

@@ -76,6 +76,7 @@ struct steer_conf {
 	uint32_t flow_count_max; // roundrobin: connections to remember
 	uint32_t flow_idle_s; // roundrobin: OPEN entries idle for longer may be replaced; 0: never
 	struct siphash_key key; // of the flow table, and of udp_by_key: one for all who receive
+	bool moves; // buckets may move (move.h): policy hash, keeps_own unset
 	bool keeps_own; // the owner is worker own_worker; ring[own_worker] is not looked at
 	unsigned own_worker;
 	struct rte_ring *ring[STEER_WORKERS_MAX];

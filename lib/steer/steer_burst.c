@@ -28,6 +28,21 @@ static bool nic_knows_flow(const struct steer *s, const struct rte_mbuf *m)
 	       (l4 == RTE_PTYPE_L4_TCP || (l4 == RTE_PTYPE_L4_UDP && !s->udp_by_key));
 }
 
+// The worker of m's bucket. For moves: what the bucket's load is, and where its last TCP frame is
+// in the ring; a frame that the ring does not take only makes that number larger than it is.
+static unsigned bucket_worker(struct steer *s, const struct rte_mbuf *m, bool tcp)
+{
+	unsigned bucket = m->hash.rss & (STEER_BUCKETS - 1);
+	unsigned w = steer_bucket_worker(s->table, bucket);
+
+	if (unlikely_(s->moves)) {
+		stat_inc(&s->bucket[bucket].frames);
+		if (tcp)
+			s->bucket[bucket].last_tcp = s->enqueued[w] + s->staged_count[w] + 1;
+	}
+	return w;
+}
+
 // The worker of a datagram that is one get, by its key, or -1. Not inlined: it costs those who do
 // not ask for it nothing.
 static __attribute__((noinline)) int key_worker(
@@ -42,7 +57,7 @@ static __attribute__((noinline)) int key_worker(
 	*how = STEER_STAT_by_key;
 	m->hash.rss = (uint32_t)siphash13(&s->key, key.p, key.len);
 	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
-	return (int)steer_bucket_worker(s->table, m->hash.rss);
+	return (int)bucket_worker(s, m, false);
 }
 
 // Policy roundrobin: the flow table's worker for a TCP segment, or -1.
@@ -72,7 +87,7 @@ static unsigned flow_worker(struct steer *s, struct rte_mbuf *m, const struct hd
 			return (unsigned)worker;
 		}
 	}
-	return steer_bucket_worker(s->table, m->hash.rss);
+	return bucket_worker(s, m, h->kind == HDR_IP4_TCP);
 }
 
 // RFC 9293 MUST-54: an error goes to whoever has the flow it is about.
@@ -110,7 +125,8 @@ static unsigned steer_one(struct steer *s, struct rte_mbuf *m, enum steer_stat *
 
 	if (nic_hashed && s->policy == STEER_HASH && nic_knows_flow(s, m)) {
 		*how = STEER_STAT_by_nic_hash;
-		return steer_bucket_worker(s->table, m->hash.rss);
+		return bucket_worker(
+			s, m, (m->packet_type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_TCP);
 	}
 	*how = STEER_STAT_to_misc;
 	switch (hdr_parse(&h, rte_pktmbuf_mtod(m, const uint8_t *), len, true)) {
@@ -148,6 +164,7 @@ static void flush(struct steer *s)
 			rte_ring_sp_enqueue_burst(s->ring[w], (void **)s->staged[w], n, NULL);
 
 		s->staged_count[w] = 0;
+		s->enqueued[w] += sent;
 		if (unlikely_(sent < n)) {
 			rte_pktmbuf_free_bulk(s->staged[w] + sent, n - sent);
 			stat_add(&s->stats[STEER_STAT_drop_ring_full], n - sent);

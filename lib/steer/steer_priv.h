@@ -75,9 +75,10 @@ void flow_closed(struct flow_table *t, const struct steer_tuple *tuple, uint32_t
 
 struct steer {
 	// read for each frame
-	const struct steer_table *table;
+	struct steer_table *table;
 	bool use_nic_hash;
 	bool udp_by_key;
+	bool moves;
 	enum steer_policy policy;
 	unsigned misc_worker;
 	unsigned worker_count;
@@ -91,6 +92,12 @@ struct steer {
 	uint64_t staged_workers; // bit per worker
 	uint16_t staged_count[STEER_WORKERS_MAX];
 	struct rte_mbuf *staged[STEER_WORKERS_MAX][STEER_BURST_MAX];
+
+	struct {
+		stat_t frames;
+		uint64_t last_tcp; // which of the worker's ring its last TCP frame is, at most
+	} bucket[STEER_BUCKETS];
+	uint64_t enqueued[STEER_WORKERS_MAX];
 
 	struct siphash_key key;
 	struct steer_toeplitz toeplitz;

@@ -141,6 +141,13 @@ void tcp_release(struct tcp *tcp, struct tcb *tcb, uint64_t now_us);
 // Flows whose last trace is gone (log_closed): up to n, for the dispatcher's flow table.
 unsigned tcp_take_closed(struct tcp *tcp, struct tcp_peer *peer, unsigned n);
 
+// Every flow there is a trace of: connections, half-open ones too, then TIME-WAIT; in steps of
+// at most slot_count chains of the tables, from *cursor = 0 on. True: that was the last step. What
+// is there from the first step to the last is told, also when it goes into TIME-WAIT meanwhile.
+typedef void tcp_walk_fn(void *arg, const struct tcp_peer *peer);
+bool tcp_walk(
+	const struct tcp *tcp, uint64_t *cursor, uint32_t slot_count, tcp_walk_fn *fn, void *arg);
+
 // Internals of a connection, as Linux' TCP_INFO.
 struct tcp_info {
 	const char *state; // "ESTABLISHED"

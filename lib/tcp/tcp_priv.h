@@ -303,6 +303,8 @@ unsigned tcb_sack_blocks(const struct tcb *tcb, struct seq_range *r, unsigned ma
 // ---- tcp_timewait.c
 
 void tcp_time_wait_add(struct tcp *tcp, const struct tcb *tcb, uint64_t now_us);
+// Of one chain of the table, for tcp_walk.
+void tcp_time_wait_walk(const struct tcp *tcp, uint32_t slot, tcp_walk_fn *fn, void *arg);
 struct time_wait *tcp_time_wait_find(
 	const struct tcp *tcp, uint32_t hash, const struct net_pkt *pkt);
 enum tcp_stat tcp_time_wait_input(

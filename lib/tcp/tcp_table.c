@@ -55,6 +55,25 @@ struct tcb *tcp_table_find(const struct tcp *tcp, uint32_t hash, const struct ne
 	return NULL;
 }
 
+bool tcp_walk(
+	const struct tcp *tcp, uint64_t *cursor, uint32_t slot_count, tcp_walk_fn *fn, void *arg)
+{
+	uint64_t conns = (uint64_t)tcp->table_mask + 1, end = conns + tcp->tw_mask + 1;
+
+	for (; slot_count > 0 && *cursor < end; slot_count--, (*cursor)++) {
+		if (*cursor < conns) {
+			for (const struct tcb *t = tcp->table[*cursor]; t; t = t->hash_next) {
+				struct tcp_peer peer = tcp_peer(t);
+
+				fn(arg, &peer);
+			}
+		} else {
+			tcp_time_wait_walk(tcp, (uint32_t)(*cursor - conns), fn, arg);
+		}
+	}
+	return *cursor == end;
+}
+
 bool tcb_in_use(const struct tcp *tcp, uint32_t idx)
 {
 	return tcp->used[idx / 64] >> (idx % 64) & 1;

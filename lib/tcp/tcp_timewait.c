@@ -80,6 +80,15 @@ static void tw_end(struct tcp *tcp, struct time_wait *tw)
 	tcp_log_closed(tcp, &peer);
 }
 
+void tcp_time_wait_walk(const struct tcp *tcp, uint32_t slot, tcp_walk_fn *fn, void *arg)
+{
+	for (const struct time_wait *tw = tcp->tw_table[slot]; tw; tw = tw->hash_next) {
+		struct tcp_peer peer = tw_peer(tw);
+
+		fn(arg, &peer);
+	}
+}
+
 void tcp_time_wait_add(struct tcp *tcp, const struct tcb *tcb, uint64_t now_us)
 {
 	struct time_wait *tw = pool_get(&tcp->tws), **slot;

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 import labs
@@ -98,6 +99,53 @@ def by_key(ctx):
             equal(client.ask(99, b"delete k1\r\n"), b"DELETED\r\n")
             equal(client.ask(100, b"get k1\r\n"), b"END\r\n")
             equal(counters(conn)["steer.by_key"], 51)
+
+
+def still_answered(conns, errors, over):
+    """The same connections, in turn, again and again."""
+    n = 0
+    try:
+        while not over.is_set():
+            i, n = n % len(conns), n + 1
+            equal(conns[i].set(b"b%d" % i, b"%d" % n), b"STORED\r\n")
+            equal(conns[i].get(b"b%d" % i), b"%d" % n)
+    except (AssertionError, OSError, mcraw.Broken) as e:
+        errors.append(f"connection {i}: {e}")
+
+
+@test("device: load moves to idle workers, and no connection is lost", only="ringcached")
+def rebalance(ctx):
+    if (ctx.pmd, ctx.mode) != ("af_packet", "dispatch"):
+        return
+    options = ["-t", "3", "--mode=dispatch", "-U", str(ctx.port), "--udp-trust=192.0.2.0/24",
+               "--rebalance=true"]
+    with ctx.other("v", options=options) as here, contextlib.ExitStack() as stack:
+        # In two of three buckets there is a connection, so that a move that forgot them shows.
+        conns = [stack.enter_context(here.tcp()) for _ in range(500)]
+        watch = stack.enter_context(here.tcp())
+        errors, over, until = [], threading.Event(), time.monotonic() + 30
+        worker = threading.Thread(target=still_answered, args=(conns, errors, over))
+        worker.start()
+        moved = 0
+        while moved == 0 and time.monotonic() < until and not errors:
+            # Flows of unequal rates; new ones in each round, if these are even by chance.
+            with contextlib.ExitStack() as round_:
+                clients = [round_.enter_context(here.udp()) for _ in range(9)]
+                end = time.monotonic() + 2.5
+                while time.monotonic() < end:
+                    for i, client in enumerate(clients):
+                        for rid in range(1 + i):
+                            client.send(rid, b"get b1\r\n")
+                        for rid in range(1 + i):
+                            client.datagram()
+            moved = counters(watch)["steer.buckets_moved"]
+        time.sleep(1)
+        over.set()
+        worker.join()
+        equal(errors, [], "connections while buckets move")
+        true(moved > 0, f"moved: {counters(watch)}")
+        for conn in conns:
+            equal(conn.ask(b"version\r\n")[:8], b"VERSION ")
 
 
 def ringpcap(*args):

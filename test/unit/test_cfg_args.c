@@ -221,6 +221,10 @@ static void test_errors(void **state)
 				    "prefixes, as udp-allow = 192.0.2.0/24"},
 		{L "-I 17m",
 			CONF "item-size-max (17825792) is more than a quarter of memory-mb (64)"},
+		{L "--rebalance=true --mode=rtc", CONF "rebalance is for mode = dispatch"},
+		{L "--rebalance=true --steer=roundrobin", CONF "rebalance is for steer = hash"},
+		{L "--rebalance=true --rx-lcores=2",
+			CONF "rebalance needs one RX lcore, rx-lcores is 2"},
 		{L "--ring-size=1000", CONF "ring-size (1000) is not a power of two"},
 		{L "--mbufs=4096 -t 8",
 			CONF "mbufs (4096) cannot fill the descriptors of 8 threads: set more "

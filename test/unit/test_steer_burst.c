@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "support/eal.h"
 #include "net/net.h"
+#include "steer/move.h"
 #include "support/steerfix.h"
 
 static struct steer_tuple tuple_of(uint16_t src_port)
@@ -536,6 +537,77 @@ static void gets_by_key(void **state)
 	steerfix_close(&fix);
 }
 
+// From the busiest to the idlest, the largest share that does not turn them round.
+static void which_bucket_moves(void **state)
+{
+	struct steer_table *table = steer_table_create(3);
+	static uint64_t load[STEER_BUCKETS];
+	static bool skip[STEER_BUCKETS];
+	uint32_t bucket, from, to;
+
+	assert_false(steer_choose(table, load, skip, &bucket, &from, &to)); // nothing at all
+	// Worker 0: 500 + 450 + 250 + 50, worker 1: 400, worker 2: 600.
+	load[3] = 500;
+	load[18] = 450;
+	load[6] = 250;
+	load[9] = 50;
+	load[1] = 400;
+	load[2] = 600;
+	assert_true(steer_choose(table, load, skip, &bucket, &from, &to));
+	assert_int_equal(bucket, 6); // half of the difference is 425
+	assert_int_equal(from, 0);
+	assert_int_equal(to, 1);
+	skip[6] = true;
+	assert_true(steer_choose(table, load, skip, &bucket, &from, &to));
+	assert_int_equal(bucket, 9);
+	skip[9] = true;
+	assert_false(steer_choose(table, load, skip, &bucket, &from, &to));
+	skip[6] = skip[9] = false;
+	steer_table_set(table, 6, 1);
+	steer_table_set(table, 9, 1);
+	// 950, 700, 600: more than 1.2 times the mean, but nothing is small enough.
+	assert_false(steer_choose(table, load, skip, &bucket, &from, &to));
+	// 360, 270, 270: just 1.2 times.
+	load[3] = 320;
+	load[12] = 40;
+	load[6] = load[9] = load[18] = 0;
+	load[1] = load[2] = 270;
+	assert_false(steer_choose(table, load, skip, &bucket, &from, &to));
+	load[3]++;
+	assert_true(steer_choose(table, load, skip, &bucket, &from, &to));
+	assert_int_equal(bucket, 12);
+	steer_table_destroy(table);
+}
+
+static void moves_need_one_hash(void **state)
+{
+	struct steer_table *table = steer_table_create(2);
+	struct steerfix fix;
+	uint64_t load[STEER_BUCKETS];
+	struct frame f;
+
+	steerfix_conf(&fix, 2, 64);
+	fix.conf.moves = true;
+	fix.conf.policy = STEER_ROUNDROBIN;
+	assert_null(steer_create(&fix.conf, table));
+	fix.conf.policy = STEER_HASH;
+	fix.conf.keeps_own = true;
+	assert_null(steer_create(&fix.conf, table));
+	fix.conf.keeps_own = false;
+	steer_table_destroy(table);
+	steerfix_open(&fix);
+	frame_udp(&f, 9, FRAME_OUR_PORT, "12345678get a\r\n", 15);
+	for (unsigned i = 0; i < 5; i++)
+		steerfix_one(&fix, &f);
+	steer_bucket_loads(fix.steer, load);
+	assert_int_equal(
+		load[steer_toeplitz(&fix.toeplitz, &(struct steer_tuple){FRAME_PEER_ADDR,
+							   FRAME_OUR_ADDR, 9, FRAME_OUR_PORT}) %
+			STEER_BUCKETS],
+		5);
+	steerfix_close(&fix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +628,8 @@ int main(void)
 		cmocka_unit_test(own_frames_come_back),
 		cmocka_unit_test(own_worker_limits),
 		cmocka_unit_test(gets_by_key),
+		cmocka_unit_test(which_bucket_moves),
+		cmocka_unit_test(moves_need_one_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,71 @@ static void draining(void **state)
 	tw_end(&w);
 }
 
+struct seen {
+	unsigned count;
+	uint16_t port[64];
+};
+
+static void note(void *arg, const struct tcp_peer *peer)
+{
+	struct seen *s = arg;
+
+	assert_true(s->count < 64);
+	s->port[s->count++] = peer->remote_port;
+}
+
+static unsigned times_seen(const struct seen *s, uint16_t port)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		n += s->port[i] == port;
+	return n;
+}
+
+// Half-open, open, waiting: each flow once; and one that is there all the time is not missed
+// for going into TIME-WAIT between two steps, wherever the walk stands then.
+static void walk(void **state)
+{
+	uint16_t port[4];
+	bool over = false;
+	struct tw w;
+
+	tw_open(&w, NULL);
+	into_time_wait(&w, 0, "mss 1460");
+	tw_flow(&w, 1);
+	tw_connect(&w, "mss 1460");
+	port[1] = tcp_peer(w.f->tcb).remote_port;
+	port[0] = (uint16_t)(port[1] - 1);
+	tw_flow(&w, 2);
+	tw_in(&w, "S 0:0(0) win 65535 <mss 1460>");
+	tw_drain(&w);
+	port[2] = (uint16_t)(port[1] + 1);
+	for (unsigned steps = 0; !over; steps++) {
+		struct seen seen = {0};
+		uint64_t cursor = 0;
+		unsigned turn = 0;
+
+		tw_flow(&w, 3);
+		tw_new_isn(&w, 1000 + 1000 * steps, 0);
+		tw_connect(&w, "mss 1460");
+		port[3] = tcp_peer(w.f->tcb).remote_port;
+		while (!tcp_walk(w.tcp, &cursor, 1, note, &seen))
+			if (turn++ == steps) {
+				tw_close(&w);
+				tw_release(&w);
+				tw_in(&w, "F. 1:1(0) ack 2");
+				tw_drain(&w);
+			}
+		over = turn <= steps; // each place was tried
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(times_seen(&seen, port[i]), 1);
+		assert_in_range(times_seen(&seen, port[3]), 1, 2);
+		tw_advance(&w, MS); // the half-open one does not repeat itself yet
+	}
+	tw_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +323,7 @@ int main(void)
 		cmocka_unit_test(oldest_is_evicted),
 		cmocka_unit_test(port_reuse),
 		cmocka_unit_test(draining),
+		cmocka_unit_test(walk),
 	};
 
 	return tw_run_group("tcp timewait", tests, sizeof(tests) / sizeof(tests[0]));
