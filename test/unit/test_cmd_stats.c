@@ -186,6 +186,40 @@ static void test_settings(void **state)
 }
 
 // What memcached-tool's display needs of stats items and stats slabs.
+// The three of the index, while it doubles and after it.
+static void test_hash_table(void **state)
+{
+	struct session_conf conf = {.mem_limit_bytes = 8 << 20, .hash_items = 1};
+	struct session *s = session_create(&conf);
+	char request[64], level[128], between[128] = "0";
+	unsigned i = 0;
+
+	(void)state;
+	ask(s, "stats\r\n");
+	assert_stat(s, "hash_power_level", "6");
+	assert_stat(s, "hash_is_expanding", "0");
+	assert_stat(s, "hash_bytes", "131072");
+	for (; i < 20000 && strcmp(between, "1") != 0; i++) {
+		snprintf(request, sizeof(request), "set k%u 0 0 1\r\n1\r\n", i);
+		ask(s, request);
+		session_tick(s, SESSION_START_S);
+		ask(s, "stats\r\n");
+		assert_true(find_stat(s, "hash_is_expanding", between));
+	}
+	assert_true(find_stat(s, "hash_power_level", level));
+	assert_string_equal(level, "7");
+	for (; i < 20000; i++) {
+		snprintf(request, sizeof(request), "set k%u 0 0 1\r\n1\r\n", i);
+		ask(s, request);
+		session_tick(s, SESSION_START_S);
+	}
+	ask(s, "stats\r\n");
+	assert_stat(s, "hash_power_level", "12");
+	assert_stat(s, "hash_is_expanding", "0");
+	assert_stat(s, "hash_bytes", "262144");
+	session_destroy(s);
+}
+
 static void test_items_and_slabs(void **state)
 {
 	struct session *s = session_create(NULL);
@@ -238,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_uptime_and_reset),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_hash_table),
 		cmocka_unit_test(test_items_and_slabs),
 		cmocka_unit_test(test_all_counters),
 	};
