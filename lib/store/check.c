@@ -94,6 +94,17 @@ static void check_item(struct tally *t, uint64_t bucket, uint64_t word)
 	t->bytes += item_total_size(it);
 }
 
+static void check_ghost(struct tally *t, uint64_t bucket, uint64_t word)
+{
+	struct store *s = t->s;
+	uint64_t hash = (word & 0xffffULL << 48) | (bucket & (s->bucket_first - 1))
+							   << s->bucket_shift;
+
+	LAW(t, bucket_number(s, hash) == bucket, "a ghost is in a bucket of its tag");
+	LAW(t, (word & WORD_OFFSET_MASK) <= UINT32_MAX, "a ghost has a time and nothing else");
+	LAW(t, ghost_age(t->s, word) <= UINT32_MAX / 2, "no ghost is of a time to come");
+}
+
 static void check_index(struct tally *t)
 {
 	struct store *s = t->s;
@@ -107,8 +118,10 @@ static void check_index(struct tally *t)
 			for (unsigned i = 0; i < BUCKET_SLOTS && !t->what; i++) {
 				uint64_t word = atomic_load(&b->slot[i]);
 
-				if (word)
+				if (word_is_item(word))
 					check_item(t, n, word);
+				else if (word)
+					check_ghost(t, n, word);
 			}
 		}
 	}
@@ -151,8 +164,8 @@ static void check_growth(struct tally *t)
 static const struct tlab *tlab_at(const struct store *s, uint64_t off)
 {
 	for (unsigned i = 0; i < s->ctx_count; i++)
-		for (unsigned c = 0; c < CLASS_COUNT; c++) {
-			const struct tlab *t = &s->ctx[i].tlab[c];
+		for (unsigned k = 0; k < TLAB_COUNT; k++) {
+			const struct tlab *t = &s->ctx[i].tlab[k];
 
 			if (t->end && off >= t->start && off < t->end)
 				return t;
@@ -195,11 +208,35 @@ static uint64_t check_records(struct tally *t, const struct segment *g)
 	return alive;
 }
 
+static void check_queues(struct tally *t, uint32_t sealed, uint32_t open)
+{
+	const struct store *s = t->s;
+
+	for (unsigned q = 0; q < QUEUE_COUNT; q++) {
+		uint32_t n = 0;
+
+		for (uint32_t i = s->fifo[q].head; i != NO_SEGMENT && n <= s->segment_count;
+			i = s->segment[i].next, n++)
+			LAW(t, lane_queue(s->segment[i].lane) == q, "a segment is in its queue");
+		LAW(t, n == s->fifo[q].count, "the segments of a queue are counted");
+	}
+	LAW(t, s->fifo[QUEUE_SMALL].count + s->fifo[QUEUE_MAIN].count == sealed,
+		"the queues hold the sealed segments");
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
+		if (s->open[i] == NO_SEGMENT)
+			continue;
+		open--;
+		LAW(t, state_of(&s->segment[s->open[i]]) == SEGMENT_OPEN,
+			"a lane's segment is open");
+	}
+	LAW(t, open == 0, "an open segment is that of a lane");
+}
+
 static void check_segments(struct tally *t)
 {
 	struct store *s = t->s;
 	uint64_t alive = 0;
-	uint32_t count[SEGMENT_PARKED + 1] = {0}, fifo = 0, pending = 0, pinned = 0;
+	uint32_t count[SEGMENT_PARKED + 1] = {0}, pending = 0, pinned = 0;
 
 	for (uint32_t i = 0; i < s->segment_count && !t->what; i++) {
 		const struct segment *g = &s->segment[i];
@@ -214,12 +251,10 @@ static void check_segments(struct tally *t)
 			LAW(t, atomic_load(&((struct segment *)g)->holds) == 0,
 				"an empty segment is not held");
 	}
-	for (uint32_t i = s->fifo_head; i != NO_SEGMENT && fifo <= s->segment_count;
-		i = s->segment[i].next)
-		fifo++;
 	LAW(t, alive == t->linked_records, "each live record is linked, and only once");
-	LAW(t, fifo == count[SEGMENT_SEALED] + count[SEGMENT_DRAINING],
-		"the FIFO holds the sealed segments");
+	check_queues(t, count[SEGMENT_SEALED] + count[SEGMENT_DRAINING], count[SEGMENT_OPEN]);
+	LAW(t, s->loan <= RESERVED_SEGMENTS && count[SEGMENT_FREE] + s->loan >= RESERVED_SEGMENTS,
+		"only moves take the reserve, and it comes back");
 	LAW(t, count[SEGMENT_FREE] == atomic_load(&s->free_count), "free segments are counted");
 	LAW(t, count[SEGMENT_LIMBO] == atomic_load(&s->limbo_count), "limbo is counted");
 	LAW(t, count[SEGMENT_PARKED] == atomic_load(&s->parked_count), "parked is counted");

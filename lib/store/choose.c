@@ -7,6 +7,10 @@
 
 #define SEARCH_SEGMENTS 512 // looked at for garbage per search
 #define RETIRE_MAX 8 // dead segments given back per search
+#define SMALL_SHARE 10 // the small queue has one in so many segments
+// Copies that eviction has saved up: one in so many segments, and not fewer than 4.
+#define KEEP_CREDIT_SHARE 8
+#define KEEP_CREDIT_MIN 4
 
 uint32_t segment_live(const struct segment *g)
 {
@@ -137,15 +141,15 @@ static bool is_sparse_enough(const struct store *s, const struct search *r)
 	return r->sparse && (uint64_t)r->garbage * share >= r->used && left >= 2 * (jobs + 1);
 }
 
-// The oldest segment that can be claimed. Held ones go to the end of the line.
-static struct segment *oldest(struct store *s)
+// The oldest segment of the queue that can be claimed. Held ones go to the end of the line.
+static struct segment *oldest(struct store *s, enum segment_queue q)
 {
 	struct segment *found = NULL;
 	unsigned looks = 0;
 	uint32_t idx;
 
 	spin_lock(&s->pool_lock);
-	for (idx = s->fifo_head; looks < SEARCH_SEGMENTS && idx != NO_SEGMENT; looks++) {
+	for (idx = s->fifo[q].head; looks < SEARCH_SEGMENTS && idx != NO_SEGMENT; looks++) {
 		struct segment *g = &s->segment[idx];
 
 		if (segment_is_claimable(g)) {
@@ -160,37 +164,65 @@ static struct segment *oldest(struct store *s)
 	return found;
 }
 
+// No copies now: they take room at once, and what they make comes back a turn later.
 static bool is_critical(const struct store *s)
 {
-	struct store *w = (struct store *)s;
-
-	return atomic_load_explicit(&w->free_count, memory_order_relaxed) +
-		       atomic_load_explicit(&w->limbo_count, memory_order_relaxed) <
-	       s->target_base / 2;
+	return atomic_load_explicit(&((struct store *)s)->free_count, memory_order_relaxed) <
+	       s->copy_floor;
 }
 
-// Eviction may move half of what it walks, so that it always brings something. What
-// one segment leaves of that another may use: hot items stand together.
+// Eviction may move three quarters of what it walks, so that in the long run it always
+// brings something. What one segment leaves of that another may use: in main the hot
+// items stand together, and a whole round may find nothing else.
 static uint32_t keep_budget_take(struct store *s)
 {
-	uint32_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), take;
+	uint32_t own = s->segment_size / 4 * 3, rest = s->segment_size - own;
+	uint64_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), take;
 
 	do {
-		take = credit < s->segment_size / 2 ? credit : s->segment_size / 2;
+		take = credit < rest ? credit : rest;
 	} while (!atomic_compare_exchange_weak_explicit(&s->keep_credit, &credit, credit - take,
 		memory_order_relaxed, memory_order_relaxed));
-	return s->segment_size / 2 + take;
+	return own + (uint32_t)take;
+}
+
+static uint64_t keep_credit_max(const struct store *s)
+{
+	uint64_t n = s->segment_count / KEEP_CREDIT_SHARE;
+
+	return (n < KEEP_CREDIT_MIN ? KEEP_CREDIT_MIN : n) * s->segment_size;
+}
+
+void keep_budget_init(struct store *s)
+{
+	atomic_init(&s->keep_credit, keep_credit_max(s));
 }
 
 void keep_budget_give(struct store *s, uint32_t bytes)
 {
-	uint32_t most = s->segment_size * KEEP_CREDIT_SEGMENTS;
-	uint32_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), sum;
+	uint64_t most = keep_credit_max(s);
+	uint64_t credit = atomic_load_explicit(&s->keep_credit, memory_order_relaxed), sum;
 
 	do {
 		sum = credit + bytes < most ? credit + bytes : most;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&s->keep_credit, &credit, sum, memory_order_relaxed, memory_order_relaxed));
+}
+
+// The segment to evict: of the small queue while it has its share or more, else of main.
+static struct segment *eviction_choose(struct store *s)
+{
+	uint32_t small, all;
+	enum segment_queue q;
+	struct segment *g;
+
+	spin_lock(&s->pool_lock);
+	small = s->fifo[QUEUE_SMALL].count;
+	all = small + s->fifo[QUEUE_MAIN].count;
+	spin_unlock(&s->pool_lock);
+	q = small * SMALL_SHARE >= all ? QUEUE_SMALL : QUEUE_MAIN;
+	g = oldest(s, q);
+	return g ? g : oldest(s, q == QUEUE_SMALL ? QUEUE_MAIN : QUEUE_SMALL);
 }
 
 bool job_start(struct store_ctx *ctx, struct job *j, int64_t *gained)
@@ -213,7 +245,7 @@ bool job_start(struct store_ctx *ctx, struct job *j, int64_t *gained)
 		return true;
 	if (s->no_evictions)
 		return false;
-	g = oldest(s);
+	g = eviction_choose(s);
 	if (!g || !job_claim(s, j, g, JOB_EVICT))
 		return false;
 	j->keep_bytes = is_critical(s) ? 0 : keep_budget_take(s);

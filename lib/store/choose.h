@@ -4,8 +4,6 @@
 
 #include "store/publish.h"
 
-#define KEEP_CREDIT_SEGMENTS 4 // of copies that eviction has saved up
-
 // Bytes of published records; 0 of a claimable segment: nothing points into it.
 uint32_t segment_live(const struct segment *g);
 
@@ -20,8 +18,10 @@ bool segment_sweep_is_due(const struct store *s, const struct segment *g, uint32
 bool job_claim(struct store *s, struct job *j, struct segment *g, enum job_mode mode);
 
 // Find something to reclaim: dead segments first (they come back at once and count
-// in *gained), then expired items, garbage, and last the oldest items.
+// in *gained), then expired items, garbage, and last the oldest items
+// of the small or the main queue.
 bool job_start(struct store_ctx *ctx, struct job *j, int64_t *gained);
 
 // An eviction job is over and has not moved so many bytes that it might have.
 void keep_budget_give(struct store *s, uint32_t bytes);
+void keep_budget_init(struct store *s);

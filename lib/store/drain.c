@@ -30,30 +30,65 @@ static bool is_worth_moving(const struct job *j, const struct item *it, uint32_t
 	return j->mode == JOB_EVICT && (item_bits(it) & ITEM_FREQ_MASK) && j->keep_bytes >= size;
 }
 
-static uint8_t bits_after_move(const struct job *j, uint8_t bits)
+static enum segment_queue queue_of(const struct store *s, const struct item *it)
 {
-	if (j->mode == JOB_EVICT && (bits & ITEM_FREQ_MASK))
-		bits -= ITEM_FREQ_ONE;
-	return bits;
+	return lane_queue(segment_of(s, offset_of(s, it))->lane);
 }
 
-static void moved(struct job *j, uint32_t size, uint32_t *moved_bytes)
+static enum segment_queue job_queue(const struct store *s, const struct job *j)
+{
+	return lane_queue(s->segment[j->segment].lane);
+}
+
+// What eviction leaves of the hits of an item that it moves, by itself or with its fragment.
+// Main begins to count anew, and then counts down: a large value with its last fragment.
+// Compaction changes nothing.
+static uint8_t bits_after_move(
+	const struct store *s, const struct job *j, const struct item *it, const struct item *frag)
+{
+	uint8_t bits = item_bits(it);
+
+	if (j->mode != JOB_EVICT || !(bits & ITEM_FREQ_MASK))
+		return bits;
+	if (queue_of(s, it) == QUEUE_SMALL)
+		return bits & (uint8_t)~ITEM_FREQ_MASK;
+	if ((bits & ITEM_LARGE) &&
+		(!frag || job_queue(s, j) == QUEUE_SMALL ||
+			frag->client_flags + 1 < fragment_count(owner_value_len(it))))
+		return bits;
+	return bits - ITEM_FREQ_ONE;
+}
+
+// The queue of a large value is that of its owner's record. It goes to main with the first of
+// its records that is looked at, and the others follow.
+static bool is_to_follow(
+	const struct store *s, const struct job *j, const struct item *owner, uint32_t size)
+{
+	return j->mode == JOB_EVICT && j->keep_bytes >= size && job_queue(s, j) == QUEUE_SMALL &&
+	       queue_of(s, owner) == QUEUE_MAIN;
+}
+
+// The owner's record, which moves with each fragment, is not counted: a segment full of
+// fragments can be kept.
+static void moved(struct job *j, uint32_t size, uint32_t owner_size, uint32_t *moved_bytes)
 {
 	j->keep_bytes -= size < j->keep_bytes ? size : j->keep_bytes;
-	*moved_bytes += size;
+	*moved_bytes += size + owner_size;
 }
 
-static struct item *copy_alloc(struct store_ctx *ctx, uint32_t size)
+static struct item *copy_alloc(struct store_ctx *ctx, const struct job *j, uint32_t size)
 {
-	uint64_t off = segment_alloc(ctx, CLASS_MOVED, size);
+	enum segment_queue q = j->mode == JOB_EVICT ? QUEUE_MAIN : job_queue(ctx->s, j);
+	uint64_t off = segment_alloc(ctx, lane_make(KIND_MOVED, q), size);
 
 	return off ? item_at(ctx->s, off) : NULL;
 }
 
 // A copy of the record, dead until its atomics are taken over under the lock. Not summed.
-static struct item *record_copy(struct store_ctx *ctx, const struct item *it, uint32_t size)
+static struct item *record_copy(
+	struct store_ctx *ctx, const struct job *j, const struct item *it, uint32_t size)
 {
-	struct item *copy = copy_alloc(ctx, size);
+	struct item *copy = copy_alloc(ctx, j, size);
 
 	if (!copy)
 		return NULL;
@@ -67,7 +102,7 @@ static struct item *record_copy(struct store_ctx *ctx, const struct item *it, ui
 	return copy;
 }
 
-static void take_over(const struct job *j, struct item *copy, const struct item *it, uint8_t bits)
+static void take_over(struct item *copy, const struct item *it, uint8_t bits)
 {
 	atomic_store_explicit(&copy->exptime, item_exptime(it), memory_order_relaxed);
 	atomic_store_explicit(&copy->atime,
@@ -77,17 +112,19 @@ static void take_over(const struct job *j, struct item *copy, const struct item 
 }
 
 // Unlink the item if its slot still holds it. What was gone once stays gone: no touch
-// brings it back.
-static void unlink_item(struct store_ctx *ctx, struct item *it, uint64_t hash)
+// brings it back. What eviction pushes out of the small queue leaves its ghost.
+static void unlink_item(
+	struct store_ctx *ctx, const struct job *j, struct item *it, uint64_t hash, bool gone)
 {
 	struct store *s = ctx->s;
+	bool ghost = !gone && job_queue(s, j) == QUEUE_SMALL;
 	_Atomic uint64_t *slot;
 
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
 	if (slot) {
 		item_leaves(s, it);
-		atomic_store_explicit(slot, 0, memory_order_release);
+		atomic_store_explicit(slot, ghost ? ghost_word(s, hash) : 0, memory_order_release);
 	}
 	bucket_unlock(s, hash);
 	if (slot)
@@ -98,7 +135,7 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 	uint64_t hash, uint32_t size, uint32_t *moved_bytes)
 {
 	struct store *s = ctx->s;
-	struct item *copy = record_copy(ctx, it, size);
+	struct item *copy = record_copy(ctx, j, it, size);
 	_Atomic uint64_t *slot;
 
 	if (!copy)
@@ -107,7 +144,7 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
 	if (slot) {
-		take_over(j, copy, it, bits_after_move(j, item_bits(it)));
+		take_over(copy, it, bits_after_move(s, j, it, NULL));
 		item_leaves(s, it);
 		atomic_store_explicit(slot, index_word(s, hash, copy), memory_order_release);
 	}
@@ -115,7 +152,7 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 	segment_settle(ctx, copy, slot ? it->stamp : 0, false);
 	if (slot) {
 		record_kill(s, it);
-		moved(j, size, moved_bytes);
+		moved(j, size, 0, moved_bytes);
 	}
 	return DRAIN_DONE;
 }
@@ -127,7 +164,7 @@ static enum drain_result drain_item(
 	enum drain_result result;
 
 	if (is_gone_now(ctx->s, it)) {
-		unlink_item(ctx, it, hash);
+		unlink_item(ctx, j, it, hash, true);
 		return DRAIN_DONE;
 	}
 	if (j->mode == JOB_SWEEP) {
@@ -140,7 +177,7 @@ static enum drain_result drain_item(
 		if (result == DRAIN_DONE || j->mode == JOB_COMPACT)
 			return result;
 	}
-	unlink_item(ctx, it, hash);
+	unlink_item(ctx, j, it, hash, false);
 	return DRAIN_DONE;
 }
 
@@ -151,11 +188,11 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 	struct store *s = ctx->s;
 	uint64_t hash = frag->stamp;
 	uint32_t size = item_record_size(frag), owner_size = item_record_size(owner);
-	struct item *copy = record_copy(ctx, frag, size), *new_owner = NULL;
+	struct item *copy = record_copy(ctx, j, frag, size), *new_owner = NULL;
 	bool same;
 
 	if (copy)
-		new_owner = record_copy(ctx, owner, owner_size);
+		new_owner = record_copy(ctx, j, owner, owner_size);
 	if (!new_owner) {
 		if (copy)
 			segment_settle(ctx, copy, 0, false);
@@ -169,7 +206,7 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 	if (same) {
 		atomic_store_explicit(
 			&copy->bits, ITEM_FRAGMENT | s->record_bits, memory_order_relaxed);
-		take_over(j, new_owner, owner, item_bits(owner));
+		take_over(new_owner, owner, bits_after_move(s, j, owner, frag));
 		item_leaves(s, owner);
 		atomic_store_explicit(
 			pos->slot, index_word(s, hash, new_owner), memory_order_release);
@@ -181,7 +218,7 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 		return DRAIN_RETRY;
 	record_kill(s, frag);
 	record_kill(s, owner);
-	moved(j, size + owner_size, moved_bytes);
+	moved(j, size, owner_size, moved_bytes);
 	return DRAIN_DONE;
 }
 
@@ -191,6 +228,7 @@ static enum drain_result drain_fragment(struct store_ctx *ctx, struct job *j, st
 	struct store *s = ctx->s;
 	struct index_pos pos;
 	struct item *owner = index_find_owner(s, hash, frag, frag->client_flags, &pos);
+	uint32_t size = item_record_size(frag);
 	enum drain_result result;
 	bool gone;
 
@@ -199,14 +237,14 @@ static enum drain_result drain_fragment(struct store_ctx *ctx, struct job *j, st
 	gone = is_gone_now(s, owner);
 	if (j->mode == JOB_SWEEP && !gone)
 		return DRAIN_DONE;
-	if (!gone && is_worth_moving(j, owner, item_record_size(frag))) {
+	if (!gone && (is_worth_moving(j, owner, size) || is_to_follow(s, j, owner, size))) {
 		result = move_fragment(ctx, j, frag, owner, &pos, moved_bytes);
 		if (result != DRAIN_NO_ROOM || j->mode == JOB_COMPACT)
 			return result;
 	}
 	// Without this fragment the value is lost. If the owner moved meanwhile, the next
 	// look finds it at its new place.
-	unlink_item(ctx, owner, hash);
+	unlink_item(ctx, j, owner, hash, gone);
 	return index_find_owner(s, hash, frag, frag->client_flags, &pos) ? DRAIN_RETRY : DRAIN_DONE;
 }
 

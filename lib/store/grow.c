@@ -101,21 +101,30 @@ struct moving {
 	_Atomic uint64_t *slot[CHAIN_MAX * BUCKET_SLOTS];
 	uint64_t word[CHAIN_MAX * BUCKET_SLOTS];
 	unsigned count;
+	unsigned item_count; // these first, then the ghosts
 };
 
-static void moving_find(const struct store *s, struct bucket *from, uint64_t bit, struct moving *m)
+static void moving_add(
+	const struct store *s, struct bucket *b, uint64_t bit, bool items, struct moving *m)
 {
-	m->count = 0;
-	for (struct bucket *b = from; b; b = bucket_next(s, b)) {
+	for (; b; b = bucket_next(s, b)) {
 		for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
 			uint64_t word = atomic_load_explicit(&b->slot[i], memory_order_relaxed);
 
-			if (!(word & bit))
+			if (!(word & bit) || word_is_item(word) != items)
 				continue;
 			m->slot[m->count] = &b->slot[i];
 			m->word[m->count++] = word;
 		}
 	}
+}
+
+static void moving_find(const struct store *s, struct bucket *from, uint64_t bit, struct moving *m)
+{
+	m->count = 0;
+	moving_add(s, from, bit, true, m);
+	m->item_count = m->count;
+	moving_add(s, from, bit, false, m);
 }
 
 static void chain_free(struct store *s, struct bucket *b)
@@ -124,6 +133,8 @@ static void chain_free(struct store *s, struct bucket *b)
 
 	for (; b; b = next) {
 		next = bucket_next(s, b);
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++) // of ghosts
+			atomic_store_explicit(&b->slot[i], 0, memory_order_relaxed);
 		bucket_link(s, b, NULL);
 		segment_bucket_free(s, b);
 	}
@@ -134,7 +145,7 @@ static bool moving_put(struct store *s, struct bucket *to, const struct moving *
 {
 	struct bucket *b = to;
 
-	for (unsigned n = BUCKET_SLOTS; n < m->count; n += BUCKET_SLOTS) {
+	for (unsigned n = BUCKET_SLOTS; n < m->item_count; n += BUCKET_SLOTS) {
 		struct bucket *more = segment_bucket(s);
 
 		if (!more) {
@@ -148,6 +159,8 @@ static bool moving_put(struct store *s, struct bucket *to, const struct moving *
 	for (unsigned i = 0; i < m->count; i++) {
 		if (i && i % BUCKET_SLOTS == 0)
 			b = bucket_next(s, b);
+		if (!b) // ghosts that find no slot are forgotten
+			break;
 		atomic_store_explicit(&b->slot[i % BUCKET_SLOTS], m->word[i], memory_order_release);
 	}
 	return true;
@@ -160,7 +173,7 @@ static void chain_trim(struct store *s, struct bucket *head)
 
 	for (; b; b = bucket_next(s, b))
 		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
-			if (atomic_load_explicit(&b->slot[i], memory_order_relaxed) != 0)
+			if (word_is_item(atomic_load_explicit(&b->slot[i], memory_order_relaxed)))
 				last = b;
 	rest = bucket_next(s, last);
 	if (!rest)

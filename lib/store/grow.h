@@ -4,7 +4,8 @@
 // With count buckets, M the largest power of two <= count, the next split is that of bucket
 // count - M: its keys whose next hash bit is set move to bucket count. That bit is one of the
 // tag in each slot word, so no record is read. The moved keys are packed anew; those that
-// stay keep their slots. Overflow buckets left empty at the end of the old chain come back.
+// stay keep their slots. Overflow buckets left without items at the end of the old chain come
+// back. Ghosts move as far as the items leave them slots.
 //
 //   lock the old bucket; fill the new one, locked too, with the moving words
 //   publish the new count         from here on the keys are looked for there

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The index: 64-byte buckets of seven one-word slots, chains of overflow buckets
 //
-// A slot word is the tag (hash bits 63..48) and the record's offset / 8; 0 is
-// empty. While a key is present it stays in one slot, and every change of it is
-// one store to that slot under the lock of the chain's first bucket. So a reader
-// needs no lock: a scan that does not meet the key proves an instant without it.
+// A slot word is the tag (hash bits 63..48), the bit of a ghost (47), and the record's
+// offset / 8; 0 is empty. While a key is present it stays in one slot, and every change
+// of it is one store to that slot under the lock of the chain's first bucket. So a
+// reader needs no lock: a scan that does not meet the key proves an instant without it.
 //
 // But for the split of a bucket (grow.h), which moves keys to another chain. It publishes
 // the new number of buckets before it clears the old slots. So a scan that has met a cleared
@@ -12,6 +12,10 @@
 //
 // The bucket's number is hash bits from bucket_shift up: at the start those right below the
 // tag, and with each doubling one bit of the tag more.
+//
+// A ghost is what eviction from the small queue leaves in the slot: the tag, and when it
+// was (ghost_clock). It makes no chain longer: a new key takes the slot of a ghost before
+// the chain grows, and lookups see an empty slot.
 #pragma once
 
 #include "store/store_priv.h"
@@ -21,6 +25,8 @@
 #define BUCKETS_PER_PAGE (SEGMENT_SIZE_MIN / CACHE_LINE) // a segment has some whole pages
 
 #define MASK_PARTLY (1ULL << 63) // in bucket_mask: of its upper half, not all buckets are in use
+#define WORD_GHOST (1ULL << 47)
+#define WORD_OFFSET_MASK (WORD_GHOST - 1)
 
 struct bucket {
 	_Alignas(CACHE_LINE) spinlock_t lock;
@@ -80,16 +86,56 @@ static inline uint64_t index_word(const struct store *s, uint64_t hash, const st
 
 static inline struct item *word_item(const struct store *s, uint64_t word)
 {
-	return item_at(s, (word & ((1ULL << 48) - 1)) << 3);
+	return item_at(s, (word & WORD_OFFSET_MASK) << 3);
 }
 
+static inline bool word_is_item(uint64_t word)
+{
+	return word != 0 && !(word & WORD_GHOST);
+}
+
+// No ghost has the tag of any hash in this sense.
 static inline bool word_has_tag(uint64_t word, uint64_t hash)
 {
-	return (word ^ hash) >> 48 == 0;
+	return word >> 47 == hash >> 48 << 1;
 }
 
-// Bit i: slot i has the tag of hash (an empty slot has tag 0). Acquire: who has seen a slot
-// cleared by a split sees the number of buckets after it.
+static inline bool word_is_ghost_of(uint64_t word, uint64_t hash)
+{
+	return word >> 47 == (hash >> 48 << 1 | 1);
+}
+
+// What the evicted item of this hash leaves in its slot.
+static inline uint64_t ghost_word(const struct store *s, uint64_t hash)
+{
+	return (hash & (0xffffULL << 48)) | WORD_GHOST |
+	       atomic_load_explicit(&((struct store *)s)->ghost_clock, memory_order_relaxed);
+}
+
+// How many segments have left the small queue since then.
+static inline uint32_t ghost_age(const struct store *s, uint64_t word)
+{
+	return atomic_load_explicit(&((struct store *)s)->ghost_clock, memory_order_relaxed) -
+	       (uint32_t)word;
+}
+
+// Bit i: slot i has the tag of hash, as item or ghost (an empty slot has tag 0).
+static inline unsigned bucket_match_any(const struct bucket *b, uint64_t hash)
+{
+	unsigned match = 0;
+
+#pragma GCC unroll 7
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+		uint64_t word =
+			atomic_load_explicit(&((struct bucket *)b)->slot[i], memory_order_relaxed);
+
+		match |= (unsigned)((word ^ hash) >> 48 == 0) << i;
+	}
+	return match;
+}
+
+// Bit i: slot i has the tag of hash and is no ghost (an empty slot has tag 0). Acquire: who has
+// seen a slot cleared by a split sees the number of buckets after it.
 static inline unsigned bucket_match(const struct bucket *b, uint64_t hash)
 {
 	unsigned match = 0;
@@ -144,7 +190,12 @@ _Atomic uint64_t *index_find_word(const struct store *s, uint64_t hash, uint64_t
 struct item *index_find_owner(const struct store *s, uint64_t hash, const struct item *frag,
 	uint32_t i, struct index_pos *pos);
 
-// A free slot in the chain, lengthened if need be; NULL when it is full.
+// Which queue a new record of the key goes to: main, if the tag is that of an item there or
+// of a ghost. A hint without the lock, and right for the tag only, which is enough.
+enum segment_queue index_queue(const struct store *s, uint64_t hash);
+
+// A free slot in the chain: the ghost of the same tag, an empty one, the oldest ghost. It is
+// lengthened if there is none; NULL when it is full.
 _Atomic uint64_t *index_free_slot(struct store *s, uint64_t hash);
 
 // The slot of the item that a full chain can do without best: a gone one, else the

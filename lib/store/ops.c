@@ -67,18 +67,20 @@ static uint32_t format_number(uint8_t digits[NUMBER_LEN_MAX], uint64_t v)
 
 // Make room for a record of size bytes in the ctx's buffer, so that the next
 // allocation of so much takes no lock and cannot fail.
-static bool small_room(struct store_ctx *ctx, uint32_t size)
+static bool small_room(struct store_ctx *ctx, unsigned lane, uint32_t size)
 {
-	struct tlab *t = &ctx->tlab[CLASS_SMALL];
+	struct tlab *t;
 	uint64_t off;
 
 	reclaim_assist(ctx, size);
-	if (t->pos + size + ITEM_HEADER_LEN <= t->end)
+	t = tlab_of_lane(ctx, lane);
+	if (t && t->pos + size + ITEM_HEADER_LEN <= t->end)
 		return true;
 	for (unsigned tries = 0; tries < 2; tries++) {
 		// Taken and given back: what is left is the room.
-		off = segment_alloc_slow(ctx, CLASS_SMALL, size + ITEM_HEADER_LEN);
+		off = segment_alloc_slow(ctx, lane, size + ITEM_HEADER_LEN);
 		if (off) {
+			t = tlab_of_lane(ctx, lane);
 			t->pos = off;
 			t->in_flight--;
 			return true;
@@ -89,7 +91,8 @@ static bool small_room(struct store_ctx *ctx, uint32_t size)
 }
 
 // The record of the new number. Under the lock, in the room made before.
-static struct item *number_record(struct store_ctx *ctx, const struct item *old, uint64_t v)
+static struct item *number_record(
+	struct store_ctx *ctx, unsigned lane, const struct item *old, uint64_t v)
 {
 	uint8_t digits[NUMBER_LEN_MAX];
 	uint32_t n = format_number(digits, v), vlen = n;
@@ -98,7 +101,7 @@ static struct item *number_record(struct store_ctx *ctx, const struct item *old,
 
 	if (vlen < old->vlen - 2U)
 		vlen = old->vlen - 2U;
-	off = segment_alloc(ctx, CLASS_SMALL, record_size(ctx->s, old->klen, vlen + 2));
+	off = segment_alloc(ctx, lane, record_size(ctx->s, old->klen, vlen + 2));
 	CHECK(off);
 	it = item_at(ctx->s, off);
 	item_init(ctx->s, it, old->data, old->klen, old->client_flags, (uint16_t)(vlen + 2),
@@ -115,13 +118,14 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 	bool down, uint64_t delta, uint64_t *value)
 {
 	enum store_status status = STORE_OK;
+	unsigned lane = lane_make(KIND_NEW, index_queue(ctx->s, hash));
 	uint32_t room = NUMBER_LEN_MAX;
 	struct item *it = NULL;
 	struct change c;
 	uint64_t v;
 
 	for (;;) {
-		if (!small_room(ctx, record_size(ctx->s, (uint32_t)nkey, room + 2))) {
+		if (!small_room(ctx, lane, record_size(ctx->s, (uint32_t)nkey, room + 2))) {
 			stat_inc(CTX_STAT(ctx, out_of_memory));
 			return STORE_NO_MEMORY;
 		}
@@ -143,7 +147,7 @@ enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t 
 	}
 	if (status == STORE_OK) {
 		v = down ? (delta > v ? 0 : v - delta) : v + delta;
-		it = number_record(ctx, c.old, v);
+		it = number_record(ctx, lane, c.old, v);
 		CHECK(change_publish(ctx, &c, it, hash)); // into the slot of old
 		*value = v;
 	}

@@ -79,6 +79,10 @@ bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, ui
 				return false;
 			c->victim = victim;
 			slot = pos.slot;
+		} else if (word_is_ghost_of(
+				   atomic_load_explicit(slot, memory_order_relaxed), hash) &&
+			   lane_queue(segment_of(s, offset_of(s, it))->lane) == QUEUE_MAIN) {
+			stat_inc(CTX_STAT(ctx, ghost_hits));
 		}
 	}
 	it->stamp = stamp_next(ctx, c);

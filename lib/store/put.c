@@ -25,16 +25,20 @@ static struct item *put_item(const struct store *s, const struct store_put *put)
 // A record for a whole value, or for the owner of fragments. may_reclaim: no
 // bucket lock is held.
 static struct item *record_alloc(
-	struct store_ctx *ctx, uint32_t size, bool pending, bool may_reclaim)
+	struct store_ctx *ctx, uint64_t hash, uint32_t size, bool pending, bool may_reclaim)
 {
-	enum segment_class class = size > ctx->s->tlab_record_max ? CLASS_BIG : CLASS_SMALL;
+	enum lane_kind kind = pending                          ? KIND_FRAGMENT
+			      : size > ctx->s->tlab_record_max ? KIND_BIG
+							       : KIND_NEW;
+	unsigned lane;
 	uint64_t off;
 
 	if (may_reclaim)
 		reclaim_assist(ctx, size);
+	lane = lane_make(kind, index_queue(ctx->s, hash));
 	for (unsigned tries = 0; tries < 2; tries++) {
-		off = pending ? segment_alloc_held(ctx, CLASS_FRAGMENT, size, true)
-			      : segment_alloc(ctx, class, size);
+		off = pending ? segment_alloc_held(ctx, lane, size, true)
+			      : segment_alloc(ctx, lane, size);
 		if (likely_(off))
 			return item_at(ctx->s, off);
 		if (!may_reclaim)
@@ -72,7 +76,7 @@ static enum store_status put_begin_large(
 		stat_inc(CTX_STAT(ctx, pending_refused));
 		return STORE_NO_MEMORY;
 	}
-	it = record_alloc(ctx, record_size(s, put->nkey, len), true, may_reclaim);
+	it = record_alloc(ctx, put->hash, record_size(s, put->nkey, len), true, may_reclaim);
 	if (!it) {
 		pending_sub(s, put->vlen);
 		stat_inc(CTX_STAT(ctx, out_of_memory));
@@ -100,7 +104,8 @@ static enum store_status put_begin(struct store_ctx *ctx, struct store_put *put,
 	put->frag_ref = 0;
 	if (unlikely_(vlen > STORE_FRAGMENT_LEN))
 		return put_begin_large(ctx, put, may_reclaim);
-	it = record_alloc(ctx, record_size(ctx->s, (uint32_t)nkey, vlen + 2), false, may_reclaim);
+	it = record_alloc(
+		ctx, hash, record_size(ctx->s, (uint32_t)nkey, vlen + 2), false, may_reclaim);
 	if (unlikely_(!it)) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return STORE_NO_MEMORY;
@@ -116,7 +121,7 @@ enum store_status store_put_begin(struct store_ctx *ctx, struct store_put *put, 
 	CHECK(nkey >= 1 && nkey <= STORE_KEY_LEN_MAX);
 	if (unlikely_(is_too_large(ctx->s, nkey, vlen)))
 		return STORE_TOO_LARGE;
-	// The commit will need it.
+	// The choice of a queue and the commit will need it.
 	__builtin_prefetch(bucket_of(ctx->s, hash), 1);
 	return put_begin(ctx, put, key, nkey, hash, client_flags, vlen, true);
 }
@@ -130,7 +135,7 @@ static struct item *fragment_alloc(
 	if (len > FRAGMENT_PAYLOAD)
 		len = FRAGMENT_PAYLOAD;
 	if (pending_may_grow(ctx->s))
-		frag = record_alloc(ctx, record_size(ctx->s, 0, len), true, may_reclaim);
+		frag = record_alloc(ctx, put->hash, record_size(ctx->s, 0, len), true, may_reclaim);
 	if (!frag) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return NULL;

@@ -10,7 +10,8 @@
 //
 //   survey  each segment: keep what is an item or a fragment, make pads of the rest
 //   insert  each item into a new index; an owner only with all its fragments
-//   finish  fragments that nobody claimed are dead; the FIFO in the order of stamps
+//   finish  fragments that nobody claimed are dead; the queues in the order of stamps;
+//           ghosts are not found again
 
 #include <stdlib.h>
 #include <time.h>
@@ -158,6 +159,7 @@ static void survey(struct rebuild *b)
 			.used = used,
 			.exp_min = UINT32_MAX,
 			.taken = g->taken,
+			.lane = g->lane < LANE_COUNT ? g->lane : 0,
 		};
 	}
 }

@@ -25,19 +25,21 @@
 void reclaim_init(struct store *s)
 {
 	uint32_t per_segment = s->segment_size / (STORE_FRAGMENT_LEN + 512);
-	// 64 of the largest whole values between two turns, and one largest item. Slack: what
-	// is open, and what jobs have begun.
+	// 64 of the largest whole values between two turns, or one largest item and what
+	// eviction copies meanwhile. Slack: what is open, and what jobs have begun.
 	uint32_t target = RESERVED_SEGMENTS + TARGET_SLACK + (64 + per_segment - 1) / per_segment;
-	uint32_t item =
-		RESERVED_SEGMENTS + TARGET_SLACK + s->item_size_max / s->segment_size * 5 / 4;
+	uint32_t item = s->item_size_max / s->segment_size * 5 / 4;
 
-	if (target < item)
-		target = item;
+	s->copy_floor = RESERVED_SEGMENTS + TARGET_SLACK / 2 + item;
+	if (target < s->copy_floor + item)
+		target = s->copy_floor + item;
 	if (target < s->segment_count / 50)
 		target = s->segment_count / 50;
 	if (target > s->segment_count / 2)
 		target = s->segment_count / 2;
 	s->target_base = target;
+	if (s->copy_floor < target / 2)
+		s->copy_floor = target / 2;
 	atomic_init(&s->target, target);
 	s->job_count = s->segment_count / 32;
 	if (s->job_count < 1)
@@ -47,7 +49,7 @@ void reclaim_init(struct store *s)
 	for (unsigned i = 0; i < JOBS_MAX; i++)
 		s->job[i].segment = NO_SEGMENT;
 	atomic_init(&s->sweep_next, s->segment_count);
-	atomic_init(&s->keep_credit, s->segment_size * KEEP_CREDIT_SEGMENTS);
+	keep_budget_init(s);
 }
 
 void reclaim_new_second(struct store *s)
@@ -63,6 +65,13 @@ void reclaim_new_second(struct store *s)
 
 // ---- a quantum
 
+static void eviction_note(struct store *s, const struct job *j, const struct segment *g)
+{
+	keep_budget_give(s, j->keep_bytes);
+	if (lane_queue(g->lane) == QUEUE_SMALL)
+		atomic_fetch_add_explicit(&s->ghost_clock, 1, memory_order_relaxed);
+}
+
 static void job_end(struct store_ctx *ctx, struct job *j, bool complete)
 {
 	struct store *s = ctx->s;
@@ -72,7 +81,7 @@ static void job_end(struct store_ctx *ctx, struct job *j, bool complete)
 	if (j->mode == JOB_SWEEP)
 		atomic_lower(&g->exp_min, j->exp_min);
 	else if (j->mode == JOB_EVICT)
-		keep_budget_give(s, j->keep_bytes);
+		eviction_note(s, j, g);
 	spin_lock(&s->pool_lock);
 	if (empty)
 		segment_to_limbo(s, g);

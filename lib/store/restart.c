@@ -39,6 +39,7 @@ static uint32_t layout_sum(void)
 		offsetof(struct segment, exp_min), offsetof(struct segment, stamp_max),
 		offsetof(struct segment, used), offsetof(struct segment, next),
 		offsetof(struct segment, sum), offsetof(struct segment, taken),
+		offsetof(struct segment, lane), LANE_COUNT, KIND_COUNT, QUEUE_COUNT,
 		SEGMENT_OPEN | SEGMENT_SEALED << 4 | SEGMENT_DRAINING << 8 | SEGMENT_INDEX << 12,
 		sizeof(struct superblock), offsetof(struct superblock, live),
 		offsetof(struct superblock, seal), offsetof(struct superblock, use),
@@ -136,8 +137,6 @@ uint64_t store_seal(struct store *s)
 			continue;
 		if (state == SEGMENT_INDEX)
 			g->used = s->segment_size;
-		else
-			seal->fifo_count++;
 		g->sum = crc32c(0, s->base + segment_off(s, i), g->used);
 		summed += g->used;
 	}
@@ -156,7 +155,11 @@ uint64_t store_seal(struct store *s)
 	seal->bucket_free = s->bucket_free;
 	seal->flush_at_s = s->flush_at_s;
 	seal->now_s = clock_now(s);
-	seal->fifo_head = s->fifo_head;
+	for (unsigned q = 0; q < QUEUE_COUNT; q++) {
+		seal->fifo_head[q] = s->fifo[q].head;
+		seal->fifo_count[q] = s->fifo[q].count;
+	}
+	seal->ghost_clock = atomic_load_explicit(&s->ghost_clock, memory_order_relaxed);
 	seal->front_sum =
 		crc32c(0, s->base + SUPERBLOCK_LEN, (size_t)(s->segments_off - SUPERBLOCK_LEN));
 	seal->sum = seal_sum(seal);
@@ -216,27 +219,33 @@ static const char *segments_verify(const struct store *s, uint64_t *bytes)
 	return NULL;
 }
 
-// The FIFO again, by the old links, which the pool is about to overwrite.
+// The queues again, by the old links, which the pool is about to overwrite.
 static const char *pool_take(struct store *s)
 {
 	const struct sb_seal *seal = &s->sb->seal;
-	uint32_t i = seal->fifo_head, n = 0;
+	uint32_t n = 0, want = 0;
 	uint32_t *order = calloc((size_t)s->segment_count + 1, sizeof(*order));
 
 	if (!order)
 		return "memory ran out";
-	for (; n < seal->fifo_count && i < s->segment_count; n++) {
-		order[n] = i;
-		i = s->segment[i].next;
+	for (unsigned q = 0; q < QUEUE_COUNT; q++) {
+		uint32_t i = seal->fifo_head[q];
+
+		want += seal->fifo_count[q];
+		for (; n < want && n < s->segment_count && i < s->segment_count; n++) {
+			order[n] = i;
+			i = s->segment[i].next;
+		}
 	}
 	segments_restore(s);
-	for (i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		fifo_append(s, order[i]);
+	atomic_init(&s->ghost_clock, seal->ghost_clock);
 	free(order);
 	s->bucket_pos = seal->bucket_pos;
 	s->bucket_end = seal->bucket_end;
 	s->bucket_free = seal->bucket_free;
-	return n == seal->fifo_count ? NULL : "its list of segments is damaged";
+	return n == want ? NULL : "its list of segments is damaged";
 }
 
 static const char *attach_sealed(

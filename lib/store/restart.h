@@ -51,7 +51,8 @@ struct sb_seal {
 	uint32_t bucket_free;
 	uint32_t flush_at_s;
 	uint32_t now_s;
-	uint32_t fifo_head, fifo_count;
+	uint32_t fifo_head[QUEUE_COUNT], fifo_count[QUEUE_COUNT];
+	uint32_t ghost_clock;
 	uint32_t front_sum; // from the superblock's end to the first segment
 	uint32_t sum; // of all before
 };

@@ -44,11 +44,12 @@ void segments_restore(struct store *s)
 	uint32_t free_count = 0, index_segments = 0;
 
 	s->free_head = NO_SEGMENT;
-	s->fifo_head = s->fifo_tail = NO_SEGMENT;
+	for (unsigned q = 0; q < QUEUE_COUNT; q++)
+		s->fifo[q] = (struct segment_fifo){.head = NO_SEGMENT, .tail = NO_SEGMENT};
 	s->limbo_head = s->limbo_tail = NO_SEGMENT;
 	s->parked_head = NO_SEGMENT;
-	for (unsigned c = 0; c < CLASS_COUNT; c++)
-		s->open[c] = NO_SEGMENT;
+	for (unsigned i = 0; i < LANE_COUNT; i++)
+		s->open[i] = NO_SEGMENT;
 	for (uint32_t i = s->segment_count; i-- > 0;) {
 		struct segment *g = &s->segment[i];
 		uint32_t state = atomic_load_explicit(&g->state, memory_order_relaxed);
@@ -63,6 +64,7 @@ void segments_restore(struct store *s)
 		ASAN_POISON_MEMORY_REGION(s->base + segment_off(s, i), s->segment_size);
 	}
 	atomic_init(&s->free_count, free_count);
+	s->loan = free_count < RESERVED_SEGMENTS ? RESERVED_SEGMENTS - free_count : 0;
 	atomic_init(&s->index_segments, index_segments);
 }
 
@@ -84,26 +86,31 @@ void segments_fini(struct store *s)
 void fifo_append(struct store *s, uint32_t idx)
 {
 	struct segment *g = &s->segment[idx];
+	struct segment_fifo *f = &s->fifo[lane_queue(g->lane)];
 
 	g->next = NO_SEGMENT;
-	g->prev = s->fifo_tail;
-	if (s->fifo_tail == NO_SEGMENT)
-		s->fifo_head = idx;
+	g->prev = f->tail;
+	if (f->tail == NO_SEGMENT)
+		f->head = idx;
 	else
-		s->segment[s->fifo_tail].next = idx;
-	s->fifo_tail = idx;
+		s->segment[f->tail].next = idx;
+	f->tail = idx;
+	f->count++;
 }
 
 static void fifo_remove(struct store *s, struct segment *g)
 {
+	struct segment_fifo *f = &s->fifo[lane_queue(g->lane)];
+
 	if (g->prev == NO_SEGMENT)
-		s->fifo_head = g->next;
+		f->head = g->next;
 	else
 		s->segment[g->prev].next = g->next;
 	if (g->next == NO_SEGMENT)
-		s->fifo_tail = g->prev;
+		f->tail = g->prev;
 	else
 		s->segment[g->next].prev = g->prev;
+	f->count--;
 }
 
 void segment_to_tail(struct store *s, struct segment *g)
@@ -135,24 +142,38 @@ static uint32_t segment_take(struct store *s, enum segment_state state)
 	return idx;
 }
 
-// An open segment of the class with size bytes of room, or NULL. The old one is
-// sealed only when there is a new one: smaller records may still fit.
-static struct segment *segment_with_room(struct store *s, enum segment_class class, uint32_t size)
+// May a record of the lane have a free segment? A loan is noted.
+static bool reserve_allows(struct store *s, unsigned lane)
 {
-	uint32_t old = s->open[class];
-	uint32_t spare = class == CLASS_MOVED ? 0 : RESERVED_SEGMENTS;
+	uint32_t left = atomic_load_explicit(&s->free_count, memory_order_relaxed);
+
+	DCHECK(left + s->loan >= RESERVED_SEGMENTS && s->loan <= RESERVED_SEGMENTS);
+	if (left > RESERVED_SEGMENTS)
+		return true;
+	if (left == 0 || lane_kind(lane) != KIND_MOVED)
+		return false;
+	s->loan++;
+	return true;
+}
+
+// An open segment of the lane with size bytes of room, or NULL. The old one is
+// sealed only when there is a new one: smaller records may still fit.
+static struct segment *segment_with_room(struct store *s, unsigned lane, uint32_t size)
+{
+	uint32_t old = s->open[lane];
 
 	if (old != NO_SEGMENT && s->segment_size - s->segment[old].used >= size)
 		return &s->segment[old];
-	if (atomic_load_explicit(&s->free_count, memory_order_relaxed) <= spare)
+	if (!reserve_allows(s, lane))
 		return NULL;
-	s->open[class] = segment_take(s, SEGMENT_OPEN);
+	s->open[lane] = segment_take(s, SEGMENT_OPEN);
+	s->segment[s->open[lane]].lane = lane;
 	if (old != NO_SEGMENT) {
 		fifo_append(s, old);
 		set_state(&s->segment[old], SEGMENT_SEALED);
 		atomic_fetch_add_explicit(&s->seal_count, 1, memory_order_relaxed);
 	}
-	return &s->segment[s->open[class]];
+	return &s->segment[s->open[lane]];
 }
 
 static uint64_t segment_carve(struct store *s, struct segment *g, uint32_t size)
@@ -260,9 +281,9 @@ static void segment_note(
 
 static struct tlab *tlab_of(struct store_ctx *ctx, uint64_t off)
 {
-	for (unsigned c = 0; c < CLASS_COUNT; c++)
-		if (off >= ctx->tlab[c].start && off < ctx->tlab[c].end)
-			return &ctx->tlab[c];
+	for (unsigned i = 0; i < TLAB_COUNT; i++)
+		if (off >= ctx->tlab[i].start && off < ctx->tlab[i].end)
+			return &ctx->tlab[i];
 	return NULL;
 }
 
@@ -359,8 +380,8 @@ static void tlab_close(struct store_ctx *ctx, struct tlab *t)
 
 void tlabs_close(struct store_ctx *ctx, bool all)
 {
-	for (unsigned c = 0; c < CLASS_COUNT; c++) {
-		struct tlab *t = &ctx->tlab[c];
+	for (unsigned i = 0; i < TLAB_COUNT; i++) {
+		struct tlab *t = &ctx->tlab[i];
 
 		if (t->end == 0)
 			continue;
@@ -370,15 +391,14 @@ void tlabs_close(struct store_ctx *ctx, bool all)
 	}
 }
 
-uint64_t segment_alloc_held(
-	struct store_ctx *ctx, enum segment_class class, uint32_t size, bool pending)
+uint64_t segment_alloc_held(struct store_ctx *ctx, unsigned lane, uint32_t size, bool pending)
 {
 	struct store *s = ctx->s;
 	struct segment *g;
 	uint64_t off = 0;
 
 	spin_lock(&s->pool_lock);
-	g = segment_with_room(s, class, size);
+	g = segment_with_room(s, lane, size);
 	if (g)
 		off = segment_carve(s, g, size);
 	spin_unlock(&s->pool_lock);
@@ -387,20 +407,35 @@ uint64_t segment_alloc_held(
 	return off;
 }
 
-uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uint32_t size)
+// A buffer for the lane, empty: the one it had, or that of another lane, in turns.
+static struct tlab *tlab_take(struct store_ctx *ctx, unsigned lane)
+{
+	struct tlab *t = tlab_of_lane(ctx, lane);
+	unsigned i;
+
+	if (!t) {
+		i = ctx->tlab_turn++ % TLAB_COUNT;
+		ctx->tlab_lane[i] = lane;
+		t = &ctx->tlab[i];
+	}
+	tlab_close(ctx, t);
+	return t;
+}
+
+uint64_t segment_alloc_slow(struct store_ctx *ctx, unsigned lane, uint32_t size)
 {
 	struct store *s = ctx->s;
-	struct tlab *t = &ctx->tlab[class];
 	struct segment *g;
+	struct tlab *t;
 	uint32_t len, want;
 	uint64_t off;
 
 	if (size > s->tlab_record_max)
-		return segment_alloc_held(ctx, class, size, false);
-	tlab_close(ctx, t);
+		return segment_alloc_held(ctx, lane, size, false);
+	t = tlab_take(ctx, lane);
 	want = t->len ? t->len : s->tlab_len_max;
 	spin_lock(&s->pool_lock);
-	g = segment_with_room(s, class, size);
+	g = segment_with_room(s, lane, size);
 	if (!g) {
 		spin_unlock(&s->pool_lock);
 		return 0;
@@ -455,6 +490,8 @@ static void segment_free(struct store *s, uint32_t idx)
 	g->next = s->free_head;
 	s->free_head = idx;
 	atomic_fetch_add_explicit(&s->free_count, 1, memory_order_relaxed);
+	if (s->loan)
+		s->loan--;
 }
 
 // A new look at segments that were pinned when their grace period was over.
@@ -514,12 +551,12 @@ void limbo_poll(struct store *s)
 
 void segments_seal(struct store *s)
 {
-	for (unsigned c = 0; c < CLASS_COUNT; c++) {
-		if (s->open[c] == NO_SEGMENT)
+	for (unsigned i = 0; i < LANE_COUNT; i++) {
+		if (s->open[i] == NO_SEGMENT)
 			continue;
-		fifo_append(s, s->open[c]);
-		set_state(&s->segment[s->open[c]], SEGMENT_SEALED);
-		s->open[c] = NO_SEGMENT;
+		fifo_append(s, s->open[i]);
+		set_state(&s->segment[s->open[i]], SEGMENT_SEALED);
+		s->open[i] = NO_SEGMENT;
 	}
 	for (uint32_t i = 0; i < s->segment_count; i++) {
 		struct segment *g = &s->segment[i];

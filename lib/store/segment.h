@@ -8,7 +8,9 @@
 
 #include "store/store_priv.h"
 
-// Segments that only CLASS_MOVED may take, so that compaction can always begin.
+// Segments that only KIND_MOVED may take, so that compaction can always begin. What it has
+// taken of them is a loan, paid back with the next segments that come free: free ones and
+// loan together are never fewer than this.
 #define RESERVED_SEGMENTS 2
 // Segments that the index may have: a quarter, which is what the smallest items need. Growth
 // leaves a quarter of that to overflow buckets.
@@ -19,20 +21,19 @@ void segments_init(struct store *s);
 // size bytes that are no record.
 void pad_make(const struct store *s, struct item *pad, uint32_t size);
 // The pool from the states found in the headers: what is not sealed and not of the index is
-// free. The FIFO stays empty.
+// free. The queues stay empty.
 void segments_restore(struct store *s);
 // Every segment that holds records is sealed, none is held. Only when all ctxs are gone.
 void segments_seal(struct store *s);
-// Under the pool lock, or alone: a sealed segment becomes the newest of the FIFO.
+// Under the pool lock, or alone: a sealed segment becomes the newest of its queue.
 void fifo_append(struct store *s, uint32_t idx);
 void segments_fini(struct store *s);
 
 // Offset of a new record of size bytes (a multiple of 8, at most a segment), or 0.
-uint64_t segment_alloc_slow(struct store_ctx *ctx, enum segment_class class, uint32_t size);
+uint64_t segment_alloc_slow(struct store_ctx *ctx, unsigned lane, uint32_t size);
 
 // The same, never in a buffer. pending: it belongs to an unfinished large value.
-uint64_t segment_alloc_held(
-	struct store_ctx *ctx, enum segment_class class, uint32_t size, bool pending);
+uint64_t segment_alloc_held(struct store_ctx *ctx, unsigned lane, uint32_t size, bool pending);
 
 // The rest of a buffer is a pad record or nothing: it must be 0 or hold a header.
 static inline bool tlab_fits(const struct tlab *t, uint32_t size)
@@ -40,13 +41,23 @@ static inline bool tlab_fits(const struct tlab *t, uint32_t size)
 	return t->pos + size == t->end || t->pos + size + ITEM_HEADER_LEN <= t->end;
 }
 
-static inline uint64_t segment_alloc(struct store_ctx *ctx, enum segment_class class, uint32_t size)
+// The buffer of the lane, or NULL.
+static inline struct tlab *tlab_of_lane(struct store_ctx *ctx, unsigned lane)
 {
-	struct tlab *t = &ctx->tlab[class];
-	uint64_t off = t->pos;
+	for (unsigned i = 0; i < TLAB_COUNT; i++)
+		if (ctx->tlab_lane[i] == lane)
+			return &ctx->tlab[i];
+	return NULL;
+}
 
-	if (unlikely_(!tlab_fits(t, size)))
-		return segment_alloc_slow(ctx, class, size);
+static inline uint64_t segment_alloc(struct store_ctx *ctx, unsigned lane, uint32_t size)
+{
+	struct tlab *t = tlab_of_lane(ctx, lane);
+	uint64_t off;
+
+	if (unlikely_(!t || !tlab_fits(t, size)))
+		return segment_alloc_slow(ctx, lane, size);
+	off = t->pos;
 	t->pos += size;
 	t->in_flight++;
 	return off;
@@ -89,7 +100,7 @@ uint32_t segment_for_index(struct store *s, uint32_t n);
 // Under the pool lock: a sealed or draining segment into which nothing points.
 void segment_to_limbo(struct store *s, struct segment *g);
 
-// Under the pool lock: move a segment of the FIFO to its end.
+// Under the pool lock: move a segment of a queue to its end.
 void segment_to_tail(struct store *s, struct segment *g);
 
 // Free the segments whose grace period is over and that no reply reads. Does nothing if the

@@ -245,6 +245,8 @@ struct store_ctx *store_ctx_create(struct store *s, unsigned idx)
 	CHECK(idx < s->ctx_count && !ctx->s);
 	ctx->s = s;
 	ctx->idx = idx;
+	for (unsigned i = 0; i < TLAB_COUNT; i++)
+		ctx->tlab_lane[i] = NO_LANE;
 	store_online(ctx);
 	return ctx;
 }

@@ -14,6 +14,8 @@
 #define CACHE_LINE 64
 #define STORE_CTX_MAX 255 // the index is the low byte of a stamp
 #define NO_SEGMENT UINT32_MAX
+#define TLAB_COUNT 8 // allocation buffers of a ctx
+#define NO_LANE UINT32_MAX
 #define SEGMENT_SIZE_MIN (128U << 10)
 #define SEGMENT_SIZE_MAX (2U << 20)
 
@@ -43,20 +45,45 @@ static inline void spin_unlock(spinlock_t *lock)
 enum segment_state {
 	SEGMENT_FREE,
 	SEGMENT_OPEN, // records are being added
-	SEGMENT_SEALED, // in the FIFO, complete
+	SEGMENT_SEALED, // in its queue, complete
 	SEGMENT_DRAINING, // the same, and a job walks it
 	SEGMENT_INDEX, // buckets, for good
 	SEGMENT_LIMBO, // nothing points into it; waits for its grace period
 	SEGMENT_PARKED, // that is over, but a reply still reads it
 };
 
-enum segment_class {
-	CLASS_SMALL, // from allocation buffers
-	CLASS_BIG, // records above a quarter of a buffer
-	CLASS_FRAGMENT, // large values: what is pending holds no other items' memory
-	CLASS_MOVED, // survivors of compaction and eviction
-	CLASS_COUNT,
+// The two queues of S3-FIFO. An item's queue is that of the segment it is in.
+enum segment_queue {
+	QUEUE_SMALL, // items stored for the first time
+	QUEUE_MAIN, // items hit while in the small queue, or known from before
+	QUEUE_COUNT,
 };
+
+enum lane_kind {
+	KIND_NEW, // from allocation buffers
+	KIND_BIG, // records above a quarter of a buffer
+	KIND_FRAGMENT, // large values: what is pending holds no other items' memory
+	KIND_MOVED, // survivors of compaction and eviction
+	KIND_COUNT,
+};
+
+// A lane is what shares an open segment: records of one kind for one queue.
+#define LANE_COUNT (KIND_COUNT * QUEUE_COUNT)
+
+static inline unsigned lane_make(enum lane_kind kind, enum segment_queue queue)
+{
+	return kind * QUEUE_COUNT + queue;
+}
+
+static inline enum segment_queue lane_queue(unsigned lane)
+{
+	return lane % QUEUE_COUNT ? QUEUE_MAIN : QUEUE_SMALL;
+}
+
+static inline enum lane_kind lane_kind(unsigned lane)
+{
+	return (enum lane_kind)(lane / QUEUE_COUNT);
+}
 
 struct segment {
 	_Alignas(CACHE_LINE) _Atomic uint32_t state; // changes under the pool lock
@@ -67,12 +94,13 @@ struct segment {
 	_Atomic uint32_t exp_last; // latest expiry at the time of storing
 	_Atomic uint64_t stamp_max;
 	uint32_t used; // bytes given out; fixed once sealed and not held
-	// FIFO (both), free list, limbo and parked (next). Of the index: which of its pages
+	// Queue (both), free list, limbo and parked (next). Of the index: which of its pages
 	// (next), or NO_SEGMENT: overflow buckets.
 	uint32_t next, prev;
 	uint32_t sum; // of its used part, while the store is sealed
 	uint64_t token; // grace period, in limbo
 	uint32_t taken; // how often it was free and got a use
+	uint32_t lane; // of what it holds
 };
 
 // An allocation buffer: part of an open segment that one ctx fills alone. Offsets
@@ -91,7 +119,7 @@ struct tlab {
 enum job_mode {
 	JOB_SWEEP, // remove what is expired or flushed
 	JOB_COMPACT, // and move the rest
-	JOB_EVICT, // and remove the rest, but for what was hit lately
+	JOB_EVICT, // and remove the rest, but for what was hit lately: that moves to main
 };
 
 #define JOBS_MAX 16
@@ -107,6 +135,11 @@ struct job {
 
 struct bucket;
 struct superblock;
+
+// Oldest first.
+struct segment_fifo {
+	uint32_t head, tail, count;
+};
 
 // Padded on purpose: what many threads write stands in lines of its own.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
@@ -132,6 +165,7 @@ struct store {
 	uint32_t start_s;
 	uint32_t job_count;
 	uint32_t target_base;
+	uint32_t copy_floor; // free segments below which eviction copies nothing
 	uint32_t sum_seed;
 	uint8_t record_bits; // of all records but pads: ITEM_SUMMED or 0
 	bool no_evictions;
@@ -163,10 +197,11 @@ struct store {
 
 	_Alignas(CACHE_LINE) spinlock_t pool_lock; // for all down to the gap
 	uint32_t free_head;
-	uint32_t fifo_head, fifo_tail; // sealed and draining, oldest first
+	struct segment_fifo fifo[QUEUE_COUNT]; // sealed and draining
 	uint32_t limbo_head, limbo_tail; // ascending tokens
 	uint32_t parked_head;
-	uint32_t open[CLASS_COUNT];
+	uint32_t open[LANE_COUNT];
+	uint32_t loan; // segments that moves have taken from the reserve and not given back
 	uint64_t bucket_pos, bucket_end; // room for overflow buckets, from the base
 	uint32_t bucket_free; // overflow buckets that came back, linked by their lock words
 	_Atomic uint32_t index_segments; // given to the index
@@ -178,7 +213,8 @@ struct store {
 
 	_Atomic uint32_t pending_segments;
 	_Atomic uint64_t pending_bytes;
-	_Atomic uint32_t keep_credit; // bytes that eviction might have moved and did not
+	_Atomic uint64_t keep_credit; // bytes that eviction might have moved and did not
+	_Atomic uint32_t ghost_clock; // segments that eviction has taken from the small queue
 	struct job job[JOBS_MAX];
 };
 
@@ -191,7 +227,9 @@ struct store_ctx {
 	int64_t debt_bytes; // reclamation that our stores still owe
 	_Atomic uint64_t stamp_count; // newest stamp without the ctx byte
 	uint64_t items_told; // of our items added less removed, what index_items has
-	struct tlab tlab[CLASS_COUNT];
+	uint32_t tlab_turn; // whose buffer is given up next for one of another lane
+	uint32_t tlab_lane[TLAB_COUNT]; // NO_LANE: never had one
+	struct tlab tlab[TLAB_COUNT];
 	stat_t stats[STORE_STAT_COUNT];
 };
 

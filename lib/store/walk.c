@@ -75,7 +75,8 @@ static void chain_scan(struct walk *w, struct bucket *b, uint64_t from)
 		for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
 			uint64_t word = atomic_load_explicit(&b->slot[i], memory_order_acquire);
 
-			if (word && !item_is_gone(word_item(w->s, word), w->now_s, w->flush))
+			if (word_is_item(word) &&
+				!item_is_gone(word_item(w->s, word), w->now_s, w->flush))
 				chain_add(w, word_item(w->s, word), from);
 		}
 	}

@@ -303,6 +303,74 @@ static void test_many_crashed(void **state)
 	many(true);
 }
 
+// ---- queues and ghosts
+
+static void put_n(struct kit *k, const char *prefix, unsigned from, unsigned to)
+{
+	char key[32];
+
+	for (unsigned i = from; i < to; i++) {
+		snprintf(key, sizeof(key), "%s%u", prefix, i);
+		put(k, key, big, 500, 0, 0);
+		kit_tick(k, 1);
+	}
+}
+
+static unsigned count_n(struct kit *k, const char *prefix, unsigned n)
+{
+	unsigned there = 0;
+	char key[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(key, sizeof(key), "%s%u", prefix, i);
+		there += kit_has(k, key);
+	}
+	return there;
+}
+
+// What was in main stays there. What was evicted lately is known after a stop, and not after
+// a crash.
+static void queues_and_ghosts(bool crashes)
+{
+	struct store_conf conf = conf_of(16 * MIB);
+	struct store_found found;
+	struct store_file f;
+	struct kit k;
+
+	open_new(&k, &f, &conf);
+	put_n(&k, "hot", 0, 4000);
+	assert_int_equal(count_n(&k, "hot", 4000), 4000);
+	put_n(&k, "scan", 0, 40000);
+	put_n(&k, "back", 0, 200);
+	put_n(&k, "scan", 40000, 65000);
+	assert_int_equal(count_n(&k, "back", 200), 0);
+	if (crashes)
+		crash(&k, &f);
+	else
+		seal(&k, &f);
+	must_open_old(&k, &f, &conf, &found);
+	put_n(&k, "back", 0, 200);
+	if (crashes)
+		assert_int_equal(kit_stat(&k, STORE_STAT_ghost_hits), 0);
+	else
+		assert_true(kit_stat(&k, STORE_STAT_ghost_hits) >= 150);
+	put_n(&k, "scan", 65000, 130000);
+	assert_true(count_n(&k, "hot", 4000) > 3960);
+	assert_true(crashes ? count_n(&k, "back", 200) == 0 : count_n(&k, "back", 200) >= 150);
+	assert_true(kit_check(&k));
+	seal(&k, &f);
+}
+
+static void test_queues_and_ghosts_sealed(void **state)
+{
+	queues_and_ghosts(false);
+}
+
+static void test_queues_and_ghosts_crashed(void **state)
+{
+	queues_and_ghosts(true);
+}
+
 // ---- what is no item
 
 // Uploads that nobody ended are gone, and hold nothing.
@@ -608,6 +676,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_kinds_crashed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_crashed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queues_and_ghosts_sealed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queues_and_ghosts_crashed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unfinished_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unfinished_crashed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_records_inside_a_value, setup, teardown),
