@@ -114,7 +114,7 @@ static void preload_one(
 	uint8_t *room;
 	size_t n;
 
-	if (store_put_begin(ctx, &put, key, len, hash, 0, vlen) != STORE_OK)
+	if (store_put_begin(ctx, &put, key, len, hash, 0, 0, vlen) != STORE_OK)
 		fatal("--preload: a value of %u bytes does not fit into the memory", vlen);
 	while (store_put_room(ctx, &put, &room, &n)) {
 		for (size_t i = 0; i < n; i++)
@@ -125,7 +125,7 @@ static void preload_one(
 		store_put_abort(ctx, &put);
 		fatal("--preload: a value of %u bytes does not fit into the memory", vlen);
 	}
-	if (store_put_commit(ctx, &put, STORE_SET, 0, 0) != STORE_OK)
+	if (store_put_commit(ctx, &put, STORE_SET, 0) != STORE_OK)
 		fatal("--preload: the store refused an item");
 }
 

@@ -26,7 +26,7 @@ enum cmd_status cmd_put_begin(
 	if (!cmd_can_reply(out, req->noreply))
 		return CMD_BLOCKED;
 	st = store_put_begin(c->ctx, put, req->key.p, req->key.len, cmd_hash(c, req),
-		req->client_flags, req->vlen);
+		req->client_flags, cmd_exptime(c, req->exptime, store_now_s(c->ctx)), req->vlen);
 	if (st == STORE_OK)
 		return CMD_DONE;
 	if (st == STORE_TOO_LARGE)
@@ -97,8 +97,7 @@ enum cmd_status cmd_put_end(struct cmd *c, const struct request *req, struct sto
 		cmd_reply_line(out, "CLIENT_ERROR bad data chunk", req->noreply);
 		return CMD_DONE;
 	}
-	st = store_put_commit(c->ctx, put, store_mode_of(req->op),
-		cmd_exptime(c, req->exptime, store_now_s(c->ctx)), req->cas);
+	st = store_put_commit(c->ctx, put, store_mode_of(req->op), req->cas);
 	switch (st) {
 	case STORE_OK:
 		if (req->op == OP_CAS)

@@ -222,14 +222,17 @@ static void check_queues(struct tally *t, uint32_t sealed, uint32_t open)
 	}
 	LAW(t, s->fifo[QUEUE_SMALL].count + s->fifo[QUEUE_MAIN].count == sealed,
 		"the queues hold the sealed segments");
+	LAW(t, s->open_count == open, "open lanes are counted");
 	for (unsigned i = 0; i < LANE_COUNT; i++) {
 		if (s->open[i] == NO_SEGMENT)
 			continue;
 		open--;
 		LAW(t, state_of(&s->segment[s->open[i]]) == SEGMENT_OPEN,
 			"a lane's segment is open");
+		LAW(t, s->segment[s->open[i]].lane == i, "an open segment knows its lane");
 	}
 	LAW(t, open == 0, "an open segment is that of a lane");
+	LAW(t, s->open_count <= s->open_max + OPEN_MIN, "not too many lanes are open");
 }
 
 static void check_segments(struct tally *t)

@@ -5,6 +5,7 @@
 
 #include "base/hotpath.h"
 
+#define TTL_SHIFT_OCTAVE 2 // lifetimes of a group differ by no more than twice
 #define SEARCH_SEGMENTS 512 // looked at for garbage per search
 #define RETIRE_MAX 8 // dead segments given back per search
 #define SMALL_SHARE 10 // the small queue has one in so many segments
@@ -37,6 +38,20 @@ bool segment_sweep_is_due(const struct store *s, const struct segment *g, uint32
 	if (min > now_s)
 		return false;
 	return last <= min || now_s >= min + (last - min) / 2;
+}
+
+bool segment_is_over(const struct store *s, const struct segment *g, uint32_t now_s)
+{
+	struct store *w = (struct store *)s;
+	uint32_t last =
+		atomic_load_explicit(&((struct segment *)g)->exp_last, memory_order_relaxed);
+
+	if (!segment_sweep_is_due(s, g, now_s))
+		return false;
+	return lane_group(g->lane) == 0 || now_s >= last ||
+	       atomic_load_explicit(&w->ttl_shift, memory_order_relaxed) > TTL_SHIFT_OCTAVE ||
+	       atomic_load_explicit(&((struct segment *)g)->stamp_max, memory_order_relaxed) <
+		       flush_stamp_now(s);
 }
 
 static bool has_expired(const struct segment *g, uint32_t now_s)
@@ -96,7 +111,7 @@ struct search {
 
 static void search_look(const struct store *s, struct search *r, struct segment *g, uint32_t now_s)
 {
-	uint32_t live = segment_live(g), garbage;
+	uint32_t live = segment_live(g), garbage, used = g->used;
 
 	if (live == 0) {
 		if (r->dead_count < RETIRE_MAX)
@@ -106,11 +121,14 @@ static void search_look(const struct store *s, struct search *r, struct segment 
 	if (!r->expired &&
 		(segment_sweep_is_due(s, g, now_s) || (s->no_evictions && has_expired(g, now_s))))
 		r->expired = g;
-	garbage = g->used - live;
-	if ((uint64_t)garbage * r->used > (uint64_t)r->garbage * g->used) {
+	// Sealed early, when its lane was closed: what was never used is as good as garbage.
+	if (used < s->segment_size / 2)
+		used = s->segment_size;
+	garbage = used - live;
+	if ((uint64_t)garbage * r->used > (uint64_t)r->garbage * used) {
 		r->sparse = g;
 		r->garbage = garbage;
-		r->used = g->used;
+		r->used = used;
 	}
 }
 
@@ -220,7 +238,7 @@ static struct segment *eviction_choose(struct store *s)
 	small = s->fifo[QUEUE_SMALL].count;
 	all = small + s->fifo[QUEUE_MAIN].count;
 	spin_unlock(&s->pool_lock);
-	q = small * SMALL_SHARE >= all ? QUEUE_SMALL : QUEUE_MAIN;
+	q = small * SMALL_SHARE >= all && small > s->small_min ? QUEUE_SMALL : QUEUE_MAIN;
 	g = oldest(s, q);
 	return g ? g : oldest(s, q == QUEUE_SMALL ? QUEUE_MAIN : QUEUE_SMALL);
 }

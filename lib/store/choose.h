@@ -14,6 +14,10 @@ bool segment_is_claimable(const struct segment *g);
 // then a sweep finds something, and there are few sweeps in the life of a segment.
 bool segment_sweep_is_due(const struct store *s, const struct segment *g, uint32_t now_s);
 
+// The same, but where items of one lifetime stand together it waits for the last of them, so
+// that one sweep is enough.
+bool segment_is_over(const struct store *s, const struct segment *g, uint32_t now_s);
+
 // Give the segment to this job, which has none. False: it is not to be had any more.
 bool job_claim(struct store *s, struct job *j, struct segment *g, enum job_mode mode);
 

@@ -76,19 +76,20 @@ static void moved(struct job *j, uint32_t size, uint32_t owner_size, uint32_t *m
 	*moved_bytes += size + owner_size;
 }
 
-static struct item *copy_alloc(struct store_ctx *ctx, const struct job *j, uint32_t size)
+static struct item *copy_alloc(
+	struct store_ctx *ctx, const struct job *j, uint32_t size, uint32_t exptime)
 {
 	enum segment_queue q = j->mode == JOB_EVICT ? QUEUE_MAIN : job_queue(ctx->s, j);
-	uint64_t off = segment_alloc(ctx, lane_make(KIND_MOVED, q), size);
+	uint64_t off = segment_alloc(ctx, lane_for(ctx->s, KIND_MOVED, q, exptime), size);
 
 	return off ? item_at(ctx->s, off) : NULL;
 }
 
 // A copy of the record, dead until its atomics are taken over under the lock. Not summed.
 static struct item *record_copy(
-	struct store_ctx *ctx, const struct job *j, const struct item *it, uint32_t size)
+	struct store_ctx *ctx, const struct job *j, const struct item *it, uint32_t exptime)
 {
-	struct item *copy = copy_alloc(ctx, j, size);
+	struct item *copy = copy_alloc(ctx, j, item_record_size(it), exptime);
 
 	if (!copy)
 		return NULL;
@@ -135,7 +136,7 @@ static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct 
 	uint64_t hash, uint32_t size, uint32_t *moved_bytes)
 {
 	struct store *s = ctx->s;
-	struct item *copy = record_copy(ctx, j, it, size);
+	struct item *copy = record_copy(ctx, j, it, item_exptime(it));
 	_Atomic uint64_t *slot;
 
 	if (!copy)
@@ -188,11 +189,11 @@ static enum drain_result move_fragment(struct store_ctx *ctx, struct job *j, str
 	struct store *s = ctx->s;
 	uint64_t hash = frag->stamp;
 	uint32_t size = item_record_size(frag), owner_size = item_record_size(owner);
-	struct item *copy = record_copy(ctx, j, frag, size), *new_owner = NULL;
+	struct item *copy = record_copy(ctx, j, frag, item_exptime(owner)), *new_owner = NULL;
 	bool same;
 
 	if (copy)
-		new_owner = record_copy(ctx, j, owner, owner_size);
+		new_owner = record_copy(ctx, j, owner, item_exptime(owner));
 	if (!new_owner) {
 		if (copy)
 			segment_settle(ctx, copy, 0, false);

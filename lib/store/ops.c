@@ -114,11 +114,20 @@ static struct item *number_record(
 	return it;
 }
 
+// That of the number as it is now, which the new one replaces.
+static unsigned delta_lane(const struct store *s, const uint8_t *key, size_t nkey, uint64_t hash)
+{
+	struct index_pos pos;
+	const struct item *old = index_find(s, key, nkey, hash, &pos);
+
+	return lane_for(s, KIND_NEW, index_queue(s, hash), old ? item_exptime(old) : 0);
+}
+
 enum store_status store_delta(struct store_ctx *ctx, const uint8_t *key, size_t nkey, uint64_t hash,
 	bool down, uint64_t delta, uint64_t *value)
 {
 	enum store_status status = STORE_OK;
-	unsigned lane = lane_make(KIND_NEW, index_queue(ctx->s, hash));
+	unsigned lane = delta_lane(ctx->s, key, nkey, hash);
 	uint32_t room = NUMBER_LEN_MAX;
 	struct item *it = NULL;
 	struct change c;

@@ -24,8 +24,8 @@ static struct item *put_item(const struct store *s, const struct store_put *put)
 
 // A record for a whole value, or for the owner of fragments. may_reclaim: no
 // bucket lock is held.
-static struct item *record_alloc(
-	struct store_ctx *ctx, uint64_t hash, uint32_t size, bool pending, bool may_reclaim)
+static struct item *record_alloc(struct store_ctx *ctx, const struct store_put *put, uint32_t size,
+	bool pending, bool may_reclaim)
 {
 	enum lane_kind kind = pending                          ? KIND_FRAGMENT
 			      : size > ctx->s->tlab_record_max ? KIND_BIG
@@ -35,7 +35,7 @@ static struct item *record_alloc(
 
 	if (may_reclaim)
 		reclaim_assist(ctx, size);
-	lane = lane_make(kind, index_queue(ctx->s, hash));
+	lane = lane_for(ctx->s, kind, index_queue(ctx->s, put->hash), put->exptime);
 	for (unsigned tries = 0; tries < 2; tries++) {
 		off = pending ? segment_alloc_held(ctx, lane, size, true)
 			      : segment_alloc(ctx, lane, size);
@@ -76,7 +76,7 @@ static enum store_status put_begin_large(
 		stat_inc(CTX_STAT(ctx, pending_refused));
 		return STORE_NO_MEMORY;
 	}
-	it = record_alloc(ctx, put->hash, record_size(s, put->nkey, len), true, may_reclaim);
+	it = record_alloc(ctx, put, record_size(s, put->nkey, len), true, may_reclaim);
 	if (!it) {
 		pending_sub(s, put->vlen);
 		stat_inc(CTX_STAT(ctx, out_of_memory));
@@ -89,41 +89,47 @@ static enum store_status put_begin_large(
 	return STORE_OK;
 }
 
-static enum store_status put_begin(struct store_ctx *ctx, struct store_put *put, const uint8_t *key,
-	size_t nkey, uint64_t hash, uint32_t client_flags, uint32_t vlen, bool may_reclaim)
+static void put_init(struct store_put *put, const uint8_t *key, size_t nkey, uint64_t hash,
+	uint32_t client_flags, uint32_t exptime, uint32_t vlen)
 {
-	struct item *it;
-
 	put->nkey = (uint8_t)nkey;
 	memcpy(put->key, key, nkey);
 	put->client_flags = client_flags;
+	put->exptime = exptime;
 	put->hash = hash;
 	put->vlen = vlen;
 	put->written = 0;
 	put->ref = 0;
 	put->frag_ref = 0;
-	if (unlikely_(vlen > STORE_FRAGMENT_LEN))
+}
+
+static enum store_status put_begin(struct store_ctx *ctx, struct store_put *put, bool may_reclaim)
+{
+	struct store *s = ctx->s;
+	struct item *it;
+
+	if (unlikely_(put->vlen > STORE_FRAGMENT_LEN))
 		return put_begin_large(ctx, put, may_reclaim);
-	it = record_alloc(
-		ctx, hash, record_size(ctx->s, (uint32_t)nkey, vlen + 2), false, may_reclaim);
+	it = record_alloc(ctx, put, record_size(s, put->nkey, put->vlen + 2), false, may_reclaim);
 	if (unlikely_(!it)) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return STORE_NO_MEMORY;
 	}
-	item_init(ctx->s, it, key, nkey, client_flags, (uint16_t)(vlen + 2), 0);
-	put->ref = offset_of(ctx->s, it);
+	item_init(s, it, put->key, put->nkey, put->client_flags, (uint16_t)(put->vlen + 2), 0);
+	put->ref = offset_of(s, it);
 	return STORE_OK;
 }
 
 enum store_status store_put_begin(struct store_ctx *ctx, struct store_put *put, const uint8_t *key,
-	size_t nkey, uint64_t hash, uint32_t client_flags, uint32_t vlen)
+	size_t nkey, uint64_t hash, uint32_t client_flags, uint32_t exptime, uint32_t vlen)
 {
 	CHECK(nkey >= 1 && nkey <= STORE_KEY_LEN_MAX);
 	if (unlikely_(is_too_large(ctx->s, nkey, vlen)))
 		return STORE_TOO_LARGE;
 	// The choice of a queue and the commit will need it.
 	__builtin_prefetch(bucket_of(ctx->s, hash), 1);
-	return put_begin(ctx, put, key, nkey, hash, client_flags, vlen, true);
+	put_init(put, key, nkey, hash, client_flags, exptime, vlen);
+	return put_begin(ctx, put, true);
 }
 
 static struct item *fragment_alloc(
@@ -135,7 +141,7 @@ static struct item *fragment_alloc(
 	if (len > FRAGMENT_PAYLOAD)
 		len = FRAGMENT_PAYLOAD;
 	if (pending_may_grow(ctx->s))
-		frag = record_alloc(ctx, put->hash, record_size(ctx->s, 0, len), true, may_reclaim);
+		frag = record_alloc(ctx, put, record_size(ctx->s, 0, len), true, may_reclaim);
 	if (!frag) {
 		stat_inc(CTX_STAT(ctx, out_of_memory));
 		return NULL;
@@ -263,8 +269,9 @@ static enum store_status combine(struct store_ctx *ctx, struct store_put *joined
 
 	if (is_too_large(ctx->s, put->nkey, vlen))
 		return STORE_TOO_LARGE;
-	status = put_begin(ctx, joined, put->key, put->nkey, put->hash, old->client_flags,
-		(uint32_t)vlen, may_reclaim);
+	put_init(joined, put->key, put->nkey, put->hash, old->client_flags, item_exptime(old),
+		(uint32_t)vlen);
+	status = put_begin(ctx, joined, may_reclaim);
 	if (status != STORE_OK)
 		return status;
 	if (!copy_value(ctx, joined, append ? old : added, may_reclaim) ||
@@ -331,8 +338,8 @@ static enum store_status put_combine(struct store_ctx *ctx, struct store_put *pu
 	return status;
 }
 
-enum store_status store_put_commit(struct store_ctx *ctx, struct store_put *put,
-	enum store_mode mode, uint32_t exptime, uint64_t cas)
+enum store_status store_put_commit(
+	struct store_ctx *ctx, struct store_put *put, enum store_mode mode, uint64_t cas)
 {
 	struct store *s = ctx->s;
 	struct item *it = put_item(s, put);
@@ -345,7 +352,7 @@ enum store_status store_put_commit(struct store_ctx *ctx, struct store_put *put,
 		store_put_abort(ctx, put);
 		return status;
 	}
-	atomic_store_explicit(&it->exptime, exptime, memory_order_relaxed);
+	atomic_store_explicit(&it->exptime, put->exptime, memory_order_relaxed);
 	change_begin(ctx, &c, put->key, put->nkey, put->hash);
 	status = mode_verdict(s, mode, c.old_gone ? NULL : c.old, cas);
 	if (likely_(status == STORE_OK) && unlikely_(!change_publish(ctx, &c, it, put->hash))) {

@@ -30,6 +30,8 @@ void reclaim_init(struct store *s)
 	uint32_t target = RESERVED_SEGMENTS + TARGET_SLACK + (64 + per_segment - 1) / per_segment;
 	uint32_t item = s->item_size_max / s->segment_size * 5 / 4;
 
+	// The largest item does not leave the small queue as soon as it has come.
+	s->small_min = item + 1;
 	s->copy_floor = RESERVED_SEGMENTS + TARGET_SLACK / 2 + item;
 	if (target < s->copy_floor + item)
 		target = s->copy_floor + item;
@@ -193,6 +195,8 @@ static void sweep_turn(struct store_ctx *ctx)
 		if (atomic_load_explicit(&s->sweep_next, memory_order_relaxed) >= s->segment_count)
 			return;
 		pos = atomic_fetch_add_explicit(&s->sweep_next, SWEEP_LOOKS, memory_order_relaxed);
+		if (pos == 0)
+			lanes_second(s);
 		ctx->sweep_pos = pos;
 		ctx->sweep_end = pos + SWEEP_LOOKS;
 	}
@@ -201,7 +205,7 @@ static void sweep_turn(struct store_ctx *ctx)
 	for (; ctx->sweep_pos < ctx->sweep_end; ctx->sweep_pos++) {
 		struct segment *g = &s->segment[ctx->sweep_pos];
 
-		if (!segment_is_claimable(g) || !segment_sweep_is_due(s, g, now_s))
+		if (!segment_is_claimable(g) || !segment_is_over(s, g, now_s))
 			continue;
 		if (!spin_trylock(&j->lock))
 			return;

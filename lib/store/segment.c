@@ -21,6 +21,8 @@
 #define SPINS_MAX 256
 #define TLAB_LEN_MIN 1024
 #define DEAD_BYTE 0xdd
+#define OPEN_SHARE 32 // open lanes: one in so many segments
+#define APART_AFTER_S 600 // joined classes are parted again, if there are few
 // An overflow bucket's number has 32 bits: it is in the first 256 GiB.
 #define BUCKET_NUMBER_MAX (UINT32_MAX - SEGMENT_SIZE_MAX / sizeof(struct bucket))
 
@@ -50,6 +52,9 @@ void segments_restore(struct store *s)
 	s->parked_head = NO_SEGMENT;
 	for (unsigned i = 0; i < LANE_COUNT; i++)
 		s->open[i] = NO_SEGMENT;
+	s->open_max = s->segment_count / OPEN_SHARE;
+	if (s->open_max < OPEN_MIN)
+		s->open_max = OPEN_MIN;
 	for (uint32_t i = s->segment_count; i-- > 0;) {
 		struct segment *g = &s->segment[i];
 		uint32_t state = atomic_load_explicit(&g->state, memory_order_relaxed);
@@ -142,6 +147,63 @@ static uint32_t segment_take(struct store *s, enum segment_state state)
 	return idx;
 }
 
+// ---- lanes, under the pool lock
+
+static void lane_close(struct store *s, unsigned lane)
+{
+	uint32_t idx = s->open[lane];
+
+	fifo_append(s, idx);
+	set_state(&s->segment[idx], SEGMENT_SEALED);
+	atomic_fetch_add_explicit(&s->seal_count, 1, memory_order_relaxed);
+	s->open[lane] = NO_SEGMENT;
+	s->open_count--;
+}
+
+// Join classes of lifetimes until one more lane may be opened.
+static void lanes_join(struct store *s)
+{
+	uint32_t shift = atomic_load_explicit(&s->ttl_shift, memory_order_relaxed);
+
+	while (s->open_count >= s->open_max && shift < TTL_SHIFT_MAX) {
+		shift++;
+		for (unsigned i = 0; i < LANE_COUNT; i++)
+			if (s->open[i] != NO_SEGMENT && lane_joined(i, shift) != i)
+				lane_close(s, i);
+	}
+	atomic_store_explicit(&s->ttl_shift, shift, memory_order_relaxed);
+	s->joined_s = clock_now(s);
+}
+
+// What has been open for a lifetime of its items has some that are over.
+static void lanes_close_over(struct store *s, uint32_t shift, uint32_t now_s)
+{
+	for (unsigned i = OPEN_MIN; i < LANE_COUNT; i++) {
+		unsigned last = lane_group(i) + (1U << shift) - 1;
+
+		if (s->open[i] == NO_SEGMENT)
+			continue;
+		if (last >= TTL_CLASS_COUNT)
+			last = TTL_CLASS_COUNT - 1;
+		if (s->segment[s->open[i]].opened_s + ttl_class_end_s(last) <= now_s)
+			lane_close(s, i);
+	}
+}
+
+void lanes_second(struct store *s)
+{
+	uint32_t now_s = clock_now(s), shift;
+
+	spin_lock(&s->pool_lock);
+	shift = atomic_load_explicit(&s->ttl_shift, memory_order_relaxed);
+	lanes_close_over(s, shift, now_s);
+	if (shift > 0 && now_s - s->joined_s >= APART_AFTER_S && s->open_count <= s->open_max / 2) {
+		atomic_store_explicit(&s->ttl_shift, shift - 1, memory_order_relaxed);
+		s->joined_s = now_s;
+	}
+	spin_unlock(&s->pool_lock);
+}
+
 // May a record of the lane have a free segment? A loan is noted.
 static bool reserve_allows(struct store *s, unsigned lane)
 {
@@ -156,24 +218,52 @@ static bool reserve_allows(struct store *s, unsigned lane)
 	return true;
 }
 
-// An open segment of the lane with size bytes of room, or NULL. The old one is
+static bool lane_has_room(const struct store *s, unsigned lane, uint32_t size)
+{
+	uint32_t idx = s->open[lane];
+
+	return idx != NO_SEGMENT && s->segment_size - s->segment[idx].used >= size;
+}
+
+// The lane that is to take the record: its own, or the one that has taken its place.
+static unsigned lane_choose(struct store *s, unsigned lane, uint32_t size)
+{
+	uint32_t left = atomic_load_explicit(&s->free_count, memory_order_relaxed);
+
+	lane = lane_joined(lane, atomic_load_explicit(&s->ttl_shift, memory_order_relaxed));
+	if (lane_has_room(s, lane, size))
+		return lane;
+	if (s->open[lane] == NO_SEGMENT && lane_group(lane) && s->open_count >= s->open_max) {
+		lanes_join(s);
+		lane = lane_joined(lane, atomic_load_explicit(&s->ttl_shift, memory_order_relaxed));
+	}
+	// The reserve is for one lane of each queue, not for all lifetimes.
+	if (left <= RESERVED_SEGMENTS && lane_kind(lane) == KIND_MOVED)
+		lane = lane_joined(lane, TTL_SHIFT_MAX);
+	return lane;
+}
+
+// An open segment for the lane with size bytes of room, or NULL. The old one is
 // sealed only when there is a new one: smaller records may still fit.
 static struct segment *segment_with_room(struct store *s, unsigned lane, uint32_t size)
 {
-	uint32_t old = s->open[lane];
+	struct segment *g;
+	uint32_t idx;
 
-	if (old != NO_SEGMENT && s->segment_size - s->segment[old].used >= size)
-		return &s->segment[old];
+	lane = lane_choose(s, lane, size);
+	if (lane_has_room(s, lane, size))
+		return &s->segment[s->open[lane]];
 	if (!reserve_allows(s, lane))
 		return NULL;
-	s->open[lane] = segment_take(s, SEGMENT_OPEN);
-	s->segment[s->open[lane]].lane = lane;
-	if (old != NO_SEGMENT) {
-		fifo_append(s, old);
-		set_state(&s->segment[old], SEGMENT_SEALED);
-		atomic_fetch_add_explicit(&s->seal_count, 1, memory_order_relaxed);
-	}
-	return &s->segment[s->open[lane]];
+	idx = segment_take(s, SEGMENT_OPEN);
+	if (s->open[lane] != NO_SEGMENT)
+		lane_close(s, lane);
+	g = &s->segment[idx];
+	g->lane = lane;
+	g->opened_s = clock_now(s);
+	s->open[lane] = idx;
+	s->open_count++;
+	return g;
 }
 
 static uint64_t segment_carve(struct store *s, struct segment *g, uint32_t size)
@@ -551,13 +641,9 @@ void limbo_poll(struct store *s)
 
 void segments_seal(struct store *s)
 {
-	for (unsigned i = 0; i < LANE_COUNT; i++) {
-		if (s->open[i] == NO_SEGMENT)
-			continue;
-		fifo_append(s, s->open[i]);
-		set_state(&s->segment[s->open[i]], SEGMENT_SEALED);
-		s->open[i] = NO_SEGMENT;
-	}
+	for (unsigned i = 0; i < LANE_COUNT; i++)
+		if (s->open[i] != NO_SEGMENT)
+			lane_close(s, i);
 	for (uint32_t i = 0; i < s->segment_count; i++) {
 		struct segment *g = &s->segment[i];
 

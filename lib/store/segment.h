@@ -16,6 +16,7 @@
 // leaves a quarter of that to overflow buckets.
 #define INDEX_SEGMENTS_MAX(s) ((s)->segment_count / 4)
 #define INDEX_PAGES_MAX(s) ((s)->segment_count / 4 * 3 / 4)
+#define OPEN_MIN (QUEUE_COUNT * KIND_COUNT) // lanes without lifetimes, always allowed
 
 void segments_init(struct store *s);
 // size bytes that are no record.
@@ -82,6 +83,9 @@ static inline void atomic_lower(_Atomic uint32_t *p, uint32_t v)
 				  p, &old, v, memory_order_relaxed, memory_order_relaxed))
 		;
 }
+
+// Once a second: close the lanes whose items begin to expire, part lifetimes that had been joined.
+void lanes_second(struct store *s);
 
 // Close this ctx's buffers: all, or those whose segment is sealed.
 void tlabs_close(struct store_ctx *ctx, bool all);

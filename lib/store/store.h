@@ -175,10 +175,10 @@ void store_flush(struct store_ctx *ctx, uint32_t at_s);
 
 // Storing, in three steps:
 //
-//   store_put_begin(ctx, &put, key, nkey, hash, flags, vlen)
+//   store_put_begin(ctx, &put, key, nkey, hash, flags, exptime, vlen)
 //   while (store_put_room(ctx, &put, &room, &len))
 //           write n <= len bytes, then store_put_wrote(&put, n)
-//   store_put_commit(ctx, &put, mode, exptime, cas)     or store_put_abort(ctx, &put)
+//   store_put_commit(ctx, &put, mode, cas)     or store_put_abort(ctx, &put)
 //
 // The bytes written are the value without its CRLF, vlen of them. For
 // vlen <= STORE_FRAGMENT_LEN all three steps must happen between two
@@ -198,6 +198,7 @@ struct store_put {
 	uint8_t nkey;
 	uint8_t key[STORE_KEY_LEN_MAX];
 	uint32_t client_flags;
+	uint32_t exptime;
 	uint64_t hash;
 	uint32_t vlen;
 	uint32_t written; // bytes of the value so far
@@ -205,11 +206,13 @@ struct store_put {
 	uint64_t frag_ref;
 };
 
+// exptime (absolute, 0 = never) also says with what the item shares memory: what expires
+// together comes back together.
 // STORE_OK, STORE_TOO_LARGE, or STORE_NO_MEMORY (nothing reclaimable now, or the
 // pending bytes of all unfinished large values would exceed 1/4 of the
 // memory). After a failure put is empty: neither commit nor abort it.
 enum store_status store_put_begin(struct store_ctx *ctx, struct store_put *put, const uint8_t *key,
-	size_t nkey, uint64_t hash, uint32_t client_flags, uint32_t vlen);
+	size_t nkey, uint64_t hash, uint32_t client_flags, uint32_t exptime, uint32_t vlen);
 
 // Where the next bytes of the value go: *len contiguous bytes at *room. False
 // when all vlen are written, or when a fragment could not be had:
@@ -223,9 +226,10 @@ static inline void store_put_wrote(struct store_put *put, size_t n)
 
 // Publish, when mode allows it: STORE_OK, STORE_NOT_STORED, STORE_EXISTS,
 // STORE_NOT_FOUND (cas), STORE_TOO_LARGE or STORE_NO_MEMORY (append, prepend). put is
-// spent, whatever the result. append and prepend keep the old flags and exptime.
-enum store_status store_put_commit(struct store_ctx *ctx, struct store_put *put,
-	enum store_mode mode, uint32_t exptime, uint64_t cas);
+// spent, whatever the result. append and prepend keep the old flags and exptime, and
+// need none of their own.
+enum store_status store_put_commit(
+	struct store_ctx *ctx, struct store_put *put, enum store_mode mode, uint64_t cas);
 
 void store_put_abort(struct store_ctx *ctx, struct store_put *put);
 

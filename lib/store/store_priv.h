@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "store/epoch.h"
 #include "store/item.h"
+#include "store/lane.h"
 #include "store/store.h"
 
 #define CACHE_LINE 64
@@ -52,39 +53,6 @@ enum segment_state {
 	SEGMENT_PARKED, // that is over, but a reply still reads it
 };
 
-// The two queues of S3-FIFO. An item's queue is that of the segment it is in.
-enum segment_queue {
-	QUEUE_SMALL, // items stored for the first time
-	QUEUE_MAIN, // items hit while in the small queue, or known from before
-	QUEUE_COUNT,
-};
-
-enum lane_kind {
-	KIND_NEW, // from allocation buffers
-	KIND_BIG, // records above a quarter of a buffer
-	KIND_FRAGMENT, // large values: what is pending holds no other items' memory
-	KIND_MOVED, // survivors of compaction and eviction
-	KIND_COUNT,
-};
-
-// A lane is what shares an open segment: records of one kind for one queue.
-#define LANE_COUNT (KIND_COUNT * QUEUE_COUNT)
-
-static inline unsigned lane_make(enum lane_kind kind, enum segment_queue queue)
-{
-	return kind * QUEUE_COUNT + queue;
-}
-
-static inline enum segment_queue lane_queue(unsigned lane)
-{
-	return lane % QUEUE_COUNT ? QUEUE_MAIN : QUEUE_SMALL;
-}
-
-static inline enum lane_kind lane_kind(unsigned lane)
-{
-	return (enum lane_kind)(lane / QUEUE_COUNT);
-}
-
 struct segment {
 	_Alignas(CACHE_LINE) _Atomic uint32_t state; // changes under the pool lock
 	_Atomic uint32_t holds; // open buffers and unfinished records: must not be walked
@@ -98,7 +66,10 @@ struct segment {
 	// (next), or NO_SEGMENT: overflow buckets.
 	uint32_t next, prev;
 	uint32_t sum; // of its used part, while the store is sealed
-	uint64_t token; // grace period, in limbo
+	union {
+		uint64_t token; // grace period, in limbo
+		uint32_t opened_s; // while open
+	};
 	uint32_t taken; // how often it was free and got a use
 	uint32_t lane; // of what it holds
 };
@@ -165,6 +136,8 @@ struct store {
 	uint32_t start_s;
 	uint32_t job_count;
 	uint32_t target_base;
+	uint32_t open_max; // lanes, before classes of lifetimes are joined
+	uint32_t small_min; // segments of the small queue that are not evicted while main has some
 	uint32_t copy_floor; // free segments below which eviction copies nothing
 	uint32_t sum_seed;
 	uint8_t record_bits; // of all records but pads: ITEM_SUMMED or 0
@@ -185,6 +158,7 @@ struct store {
 	_Atomic uint32_t target; // reclaim while free and limbo together are below it
 	_Atomic uint32_t jobs_active;
 	_Atomic uint32_t seal_count;
+	_Atomic uint32_t ttl_shift; // classes of lifetimes are joined in groups of 2^this
 	_Atomic uint32_t sweep_next; // segment to look at for expired items
 	_Atomic uint64_t flush_stamp; // items with a smaller stamp are gone
 	struct epoch epoch;
@@ -201,6 +175,8 @@ struct store {
 	uint32_t limbo_head, limbo_tail; // ascending tokens
 	uint32_t parked_head;
 	uint32_t open[LANE_COUNT];
+	uint32_t open_count; // of these
+	uint32_t joined_s; // when ttl_shift changed
 	uint32_t loan; // segments that moves have taken from the reserve and not given back
 	uint64_t bucket_pos, bucket_end; // room for overflow buckets, from the base
 	uint32_t bucket_free; // overflow buckets that came back, linked by their lock words
@@ -241,6 +217,16 @@ void store_free(struct store *s);
 
 // The clock reads now_s, unless it does already.
 void clock_advance(struct store *s, uint32_t now_s);
+
+static inline unsigned lane_for(
+	const struct store *s, enum lane_kind kind, enum segment_queue queue, uint32_t exptime)
+{
+	struct store *w = (struct store *)s;
+	unsigned shift = atomic_load_explicit(&w->ttl_shift, memory_order_relaxed);
+	uint32_t now_s = atomic_load_explicit(&w->now_s, memory_order_relaxed);
+
+	return lane_make(ttl_group(ttl_class(exptime, now_s), shift), queue, kind);
+}
 
 static inline struct item *item_at(const struct store *s, uint64_t off)
 {

@@ -122,13 +122,13 @@ static void fill(uint32_t items)
 		int n = sprintf(key, "key-%012u", i);
 		uint64_t hash = store_hash(s, (uint8_t *)key, (size_t)n);
 
-		CHECK(store_put_begin(ctx, &put, (uint8_t *)key, (size_t)n, hash, 0, VALUE_LEN) ==
-			STORE_OK);
+		CHECK(store_put_begin(ctx, &put, (uint8_t *)key, (size_t)n, hash, 0, 0,
+			      VALUE_LEN) == STORE_OK);
 		while (store_put_room(ctx, &put, &room, &len)) {
 			memset(room, '0' + (int)(i % 10), len);
 			store_put_wrote(&put, len);
 		}
-		CHECK(store_put_commit(ctx, &put, STORE_SET, 0, 0) == STORE_OK);
+		CHECK(store_put_commit(ctx, &put, STORE_SET, 0) == STORE_OK);
 		if (i % 16 == 0)
 			store_tick(ctx, 1000);
 	}

@@ -56,14 +56,14 @@ static bool put(struct run *t, enum kind kind, unsigned i)
 
 	n = make_key(key, kind, i);
 	if (store_put_begin(ctx, &p, (uint8_t *)key, n,
-		    store_hash(session_store(t->s), (uint8_t *)key, n), 0,
+		    store_hash(session_store(t->s), (uint8_t *)key, n), 0, 0,
 		    rng_below(&t->r, VALUE_MAX)) != STORE_OK)
 		return false;
 	while (store_put_room(ctx, &p, &room, &len)) {
 		memset(room, 'v', len);
 		store_put_wrote(&p, len);
 	}
-	return store_put_commit(ctx, &p, STORE_SET, 0, 0) == STORE_OK;
+	return store_put_commit(ctx, &p, STORE_SET, 0) == STORE_OK;
 }
 
 static void change_one(struct run *t)

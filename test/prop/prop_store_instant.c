@@ -34,7 +34,7 @@
 #define KEYS 5
 #define OPS 60
 #define LARGE_LEN 33000
-#define SEGMENTS_SEEN 6 // the store uses so few
+#define SEGMENTS_SEEN 8 // the store uses so few
 #define FRONT_SEEN 8192 // superblock, buckets; as much before the segments: their headers
 #define HEAD_SEEN 6144 // of each: all headers of records are in it
 
@@ -88,14 +88,14 @@ static void set(struct kit *k, const char *key, uint64_t hash, uint32_t v, uint3
 
 	if (vlen >= LARGE_LEN)
 		raise(SIGUSR1);
-	store_put_begin(k->ctx, &put, (const uint8_t *)key, 4, hash, v, vlen);
+	store_put_begin(k->ctx, &put, (const uint8_t *)key, 4, hash, v, 0, vlen);
 	while (store_put_room(k->ctx, &put, &room, &len)) {
 		memcpy(room, big + v + put.written, len);
 		store_put_wrote(&put, len);
 	}
 	if (vlen >= LARGE_LEN)
 		raise(SIGUSR2);
-	store_put_commit(k->ctx, &put, STORE_SET, 0, 0);
+	store_put_commit(k->ctx, &put, STORE_SET, 0);
 }
 
 static void operate(struct world *w, struct rng *r, unsigned i, uint32_t v)

@@ -188,7 +188,7 @@ static void op_abort(struct run *t, const char *key)
 	size_t len;
 
 	if (store_put_begin(t->k.ctx, &put, (const uint8_t *)key, strlen(key), kit_hash(&t->k, key),
-		    0, random_len(t)) != STORE_OK)
+		    0, 0, random_len(t)) != STORE_OK)
 		return;
 	if (store_put_room(t->k.ctx, &put, &room, &len)) {
 		memset(room, 'x', len);

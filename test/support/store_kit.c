@@ -69,7 +69,8 @@ enum store_status kit_put(struct store_ctx *ctx, struct store *s, enum store_mod
 	uint8_t *room;
 	size_t len;
 
-	status = store_put_begin(ctx, &put, kp, nkey, store_hash(s, kp, nkey), flags, vlen);
+	status =
+		store_put_begin(ctx, &put, kp, nkey, store_hash(s, kp, nkey), flags, exptime, vlen);
 	if (status != STORE_OK)
 		return status;
 	while (store_put_room(ctx, &put, &room, &len)) {
@@ -80,7 +81,7 @@ enum store_status kit_put(struct store_ctx *ctx, struct store *s, enum store_mod
 		store_put_abort(ctx, &put);
 		return STORE_NO_MEMORY;
 	}
-	return store_put_commit(ctx, &put, mode, exptime, cas);
+	return store_put_commit(ctx, &put, mode, cas);
 }
 
 enum store_status kit_set_exp(struct kit *k, const char *key, const char *value, uint32_t exptime)

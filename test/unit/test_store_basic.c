@@ -259,7 +259,7 @@ static void test_abort(void **state)
 
 	kit_set(k, "a", "old");
 	assert_int_equal(
-		store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0, 100),
+		store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0, 0, 100),
 		STORE_OK);
 	assert_true(kit_is(k, "a", "old"));
 	store_put_abort(k->ctx, &put);
@@ -274,13 +274,13 @@ static void test_too_large(void **state)
 	uint32_t most = (1 << 20) - 48 - 8 - 1 - 2 - 1;
 
 	assert_int_equal(store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0,
-				 most + 1),
+				 0, most + 1),
 		STORE_TOO_LARGE);
 	assert_int_equal(store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0,
-				 UINT32_MAX),
+				 0, UINT32_MAX),
 		STORE_TOO_LARGE);
-	assert_int_equal(
-		store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0, most),
+	assert_int_equal(store_put_begin(k->ctx, &put, (const uint8_t *)"a", 1, kit_hash(k, "a"), 0,
+				 0, most),
 		STORE_OK);
 	store_put_abort(k->ctx, &put);
 }
@@ -531,7 +531,7 @@ static void change_across_flush(struct kit *k, uint32_t flush_in_s)
 		kit_put(flush_in_s ? k->ctx : other, k->s, STORE_SET, "x", 1, "v", 1, 0, 0, 0);
 	// The first stamp of a second is ahead of all others.
 	kit_pass(k, 1);
-	store_put_begin(k->ctx, &put, (const uint8_t *)"n", 1, hash, 0, 1);
+	store_put_begin(k->ctx, &put, (const uint8_t *)"n", 1, hash, 0, 0, 1);
 	it = item_at(k->s, put.ref);
 	memcpy(item_value(it), "2\r\n", 3);
 	change_begin(k->ctx, &c, put.key, put.nkey, hash);
@@ -626,9 +626,10 @@ static void test_long_chains(void **state)
 		struct store_put put;
 		int n = snprintf(key, sizeof(key), "k%u", i);
 
-		assert_int_equal(store_put_begin(k->ctx, &put, (uint8_t *)key, (size_t)n, 77, 0, 0),
+		assert_int_equal(
+			store_put_begin(k->ctx, &put, (uint8_t *)key, (size_t)n, 77, 0, 0, 0),
 			STORE_OK);
-		assert_int_equal(store_put_commit(k->ctx, &put, STORE_SET, 0, 0), STORE_OK);
+		assert_int_equal(store_put_commit(k->ctx, &put, STORE_SET, 0), STORE_OK);
 	}
 	for (unsigned i = 0; i < 40; i++) {
 		struct store_ref ref;

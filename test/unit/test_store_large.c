@@ -204,7 +204,7 @@ static void test_slow_uploads(void **state)
 
 		u[i].from = i * 1000;
 		assert_int_equal(store_put_begin(k.ctx, &u[i].put, (uint8_t *)u[i].key, (size_t)n,
-					 kit_hash(&k, u[i].key), i, 500000),
+					 kit_hash(&k, u[i].key), i, 0, 500000),
 			STORE_OK);
 	}
 	for (unsigned step = 0; step < 500; step++) {
@@ -224,7 +224,7 @@ static void test_slow_uploads(void **state)
 			store_put_abort(k.ctx, &u[i].put);
 			continue;
 		}
-		assert_int_equal(store_put_commit(k.ctx, &u[i].put, STORE_SET, 0, 0), STORE_OK);
+		assert_int_equal(store_put_commit(k.ctx, &u[i].put, STORE_SET, 0), STORE_OK);
 		assert_true(is(&k, u[i].key, big + u[i].from, 500000));
 	}
 	assert_false(kit_has(&k, "up2"));
@@ -247,7 +247,7 @@ static void test_pending_is_capped(void **state)
 
 		u[n].from = n;
 		if (store_put_begin(k.ctx, &u[n].put, (uint8_t *)u[n].key, (size_t)len,
-			    kit_hash(&k, u[n].key), 0, 500000) != STORE_OK)
+			    kit_hash(&k, u[n].key), 0, 0, 500000) != STORE_OK)
 			break;
 		assert_true(upload_some(&k, &u[n], 400000));
 		kit_tick(&k, 1);
@@ -261,7 +261,7 @@ static void test_pending_is_capped(void **state)
 	}
 	store_put_abort(k.ctx, &u[0].put);
 	assert_int_equal(store_put_begin(k.ctx, &u[0].put, (uint8_t *)"up0", 3, kit_hash(&k, "up0"),
-				 0, 500000),
+				 0, 0, 500000),
 		STORE_OK);
 	for (unsigned i = 0; i < n; i++)
 		store_put_abort(k.ctx, &u[i].put);
@@ -284,7 +284,7 @@ static void test_pending_segments_are_capped(void **state)
 
 		u[open].from = n;
 		if (store_put_begin(k.ctx, &u[open].put, (uint8_t *)u[open].key, (size_t)len,
-			    kit_hash(&k, u[open].key), 0, 32769) != STORE_OK)
+			    kit_hash(&k, u[open].key), 0, 0, 32769) != STORE_OK)
 			break;
 		if (!upload_some(&k, &u[open], 32769)) {
 			store_put_abort(k.ctx, &u[open].put);
@@ -292,7 +292,7 @@ static void test_pending_segments_are_capped(void **state)
 		}
 		if (n % 4)
 			assert_int_equal(
-				store_put_commit(k.ctx, &u[open].put, STORE_SET, 0, 0), STORE_OK);
+				store_put_commit(k.ctx, &u[open].put, STORE_SET, 0), STORE_OK);
 		else
 			open++;
 		kit_tick(&k, 1);

@@ -440,7 +440,7 @@ static void test_interleaved_puts(void **state)
 			int n = snprintf(key, sizeof(key), "p%u", i);
 
 			assert_int_equal(store_put_begin(k.ctx, &put[i], (uint8_t *)key, (size_t)n,
-						 kit_hash(&k, key), 0, 1000),
+						 kit_hash(&k, key), 0, 0, 1000),
 				STORE_OK);
 			assert_true(store_put_room(k.ctx, &put[i], &room, &len));
 			assert_int_equal(len, 1000);
@@ -453,8 +453,8 @@ static void test_interleaved_puts(void **state)
 			if (i % 5 == 0)
 				store_put_abort(k.ctx, &put[i]);
 			else
-				assert_int_equal(store_put_commit(k.ctx, &put[i], STORE_SET, 0, 0),
-					STORE_OK);
+				assert_int_equal(
+					store_put_commit(k.ctx, &put[i], STORE_SET, 0), STORE_OK);
 		}
 		assert_true(kit_check(&k));
 		kit_tick(&k, 1);
@@ -506,9 +506,10 @@ static void test_full_chain_without_evictions(void **state)
 		struct store_put put;
 		int n = snprintf(key, sizeof(key), "k%u", i);
 
-		assert_int_equal(store_put_begin(k.ctx, &put, (uint8_t *)key, (size_t)n, 77, 0, 0),
+		assert_int_equal(
+			store_put_begin(k.ctx, &put, (uint8_t *)key, (size_t)n, 77, 0, 0, 0),
 			STORE_OK);
-		assert_int_equal(store_put_commit(k.ctx, &put, STORE_SET, 0, 0),
+		assert_int_equal(store_put_commit(k.ctx, &put, STORE_SET, 0),
 			i < 35 ? STORE_OK : STORE_NO_MEMORY);
 	}
 	assert_int_equal(kit_stat(&k, STORE_STAT_evictions), 0);
