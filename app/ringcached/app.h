@@ -149,11 +149,11 @@ struct app {
 	char mode_reason[160];
 	bool oversubscribed; // more lcores than CPUs
 	bool hugepages;
+	bool rebalances; // buckets move between workers
 	char memory_text[160];
 	uint8_t rss_key[PORT_RSS_KEY_LEN];
 	struct steer_table *table;
 	struct siphash_key steer_key;
-	bool rebalances; // buckets move between workers
 	struct steer_toeplitz toeplitz; // for that
 	struct balance balance;
 	struct steer_move move;

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "app.h"
+#include "base/check.h"
 #include "base/log.h"
 
 LOG_TYPE("topo");
@@ -119,6 +120,7 @@ static void assign_queues(struct app *app)
 	unsigned owners = app->mode == APP_DISPATCH ? app->rx_lcore_count : app->worker_count;
 	unsigned dealt = 0;
 
+	CHECK(owners > 0); // assign_lcores saw to it
 	for (unsigned p = 0; p < app->port_count; p++) {
 		const struct port *port = &app->port[p];
 
