@@ -127,7 +127,8 @@ static void worker_demux(struct worker *w, struct net_pkt *pkt, unsigned n, uint
 	struct net_pkt udp[NET_BURST_MAX];
 	unsigned udp_count = 0;
 
-	tcp_prefetch(w->tcp, pkt, n);
+	if (n > 1) // one alone has nothing to overlap with
+		tcp_prefetch(w->tcp, pkt, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (pkt[i].ip_proto == HDR_PROTO_TCP)
 			tcp_input(w->tcp, &pkt[i], now_us);
