@@ -112,9 +112,10 @@ static void take_over(struct item *copy, const struct item *it, uint8_t bits)
 	atomic_store_explicit(&copy->bits, bits, memory_order_release);
 }
 
-// Unlink the item if its slot still holds it. What was gone once stays gone: no touch
-// brings it back. What eviction pushes out of the small queue leaves its ghost.
-static void unlink_item(
+// Unlink the item if its slot still holds it. What eviction pushes out of the small queue
+// leaves its ghost. gone: it was, but a touch that had the lock since the second before may
+// have brought it back. False: it has.
+static bool unlink_item(
 	struct store_ctx *ctx, const struct job *j, struct item *it, uint64_t hash, bool gone)
 {
 	struct store *s = ctx->s;
@@ -123,6 +124,10 @@ static void unlink_item(
 
 	bucket_lock(s, hash);
 	slot = index_find_word(s, hash, index_word(s, hash, it));
+	if (slot && gone && !is_gone_now(s, it)) {
+		bucket_unlock(s, hash);
+		return false;
+	}
 	if (slot) {
 		item_leaves(s, it);
 		atomic_store_explicit(slot, ghost ? ghost_word(s, hash) : 0, memory_order_release);
@@ -130,6 +135,7 @@ static void unlink_item(
 	bucket_unlock(s, hash);
 	if (slot)
 		item_kill(ctx, it, is_gone_now(s, it) ? DEATH_GONE : DEATH_EVICTED);
+	return true;
 }
 
 static enum drain_result move_item(struct store_ctx *ctx, struct job *j, struct item *it,
@@ -164,10 +170,8 @@ static enum drain_result drain_item(
 	uint32_t size = item_record_size(it), exptime = item_exptime(it);
 	enum drain_result result;
 
-	if (is_gone_now(ctx->s, it)) {
-		unlink_item(ctx, j, it, hash, true);
-		return DRAIN_DONE;
-	}
+	if (is_gone_now(ctx->s, it))
+		return unlink_item(ctx, j, it, hash, true) ? DRAIN_DONE : DRAIN_RETRY;
 	if (j->mode == JOB_SWEEP) {
 		if (exptime && exptime < j->exp_min)
 			j->exp_min = exptime;

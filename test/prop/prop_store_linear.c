@@ -9,6 +9,7 @@
 // interleaving; LINEAR_MS is the time per mode.
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -88,6 +89,8 @@ static struct linear_op *begin(struct thread *t, unsigned key, enum linear_kind 
 	struct note *n = &t->note[t->notes];
 
 	*n = (struct note){.key = key, .op = {.kind = kind, .thread = (uint8_t)t->idx}};
+	if (kind != LINEAR_GET && kind < LINEAR_FLUSH)
+		n->op.began_s = store_now_s(t->ctx);
 	return &n->op;
 }
 
@@ -485,6 +488,8 @@ static void rounds(struct world *w, struct thread *t, struct linear *l)
 		(unsigned long long)sum_of(t, STORE_STAT_evictions), (unsigned long long)needed,
 		(unsigned long long)refused);
 	assert_true(sum_of(t, STORE_STAT_segments_reclaimed) > 0);
+	if (w->no_evictions)
+		assert_int_equal(sum_of(t, STORE_STAT_evictions), 0);
 	assert_true(sum_of(t, STORE_STAT_pins) > 0);
 	if (kit_env("LINEAR_MS", 0) >= 10000)
 		assert_int_equal(needed > 0, !w->no_evictions);
@@ -540,6 +545,65 @@ static void linear_test(bool no_evictions)
 	free(t);
 }
 
+// ---- a delayed flush, closely watched
+
+struct watch {
+	struct store *s;
+	_Atomic uint32_t due_s; // all keys were stored before a flush of then; 0: the end
+	_Atomic uint32_t seen_s;
+};
+
+// Who sees the second sees the flush.
+static void *watcher(void *arg)
+{
+	struct watch *w = arg;
+	struct store_ctx *ctx = store_ctx_create(w->s, 1);
+	uint64_t hash = store_hash(w->s, (const uint8_t *)"k", 1);
+	uint32_t due_s;
+
+	while ((due_s = atomic_load(&w->due_s)) != 0) {
+		uint32_t now_s = store_now_s(ctx);
+		struct store_ref ref;
+		enum store_status status = store_get(ctx, (const uint8_t *)"k", 1, hash, &ref);
+
+		if (now_s >= due_s && status == STORE_OK && atomic_load(&w->due_s) == due_s) {
+			fprintf(stderr, "second %u, and what was to be flushed is there\n", now_s);
+			abort();
+		}
+		if (now_s >= due_s)
+			atomic_store(&w->seen_s, due_s);
+		store_tick(ctx, 0);
+	}
+	store_ctx_destroy(ctx);
+	return NULL;
+}
+
+static void test_flush_before_its_second(void **state)
+{
+	struct watch w = {0};
+	pthread_t id;
+	struct kit k;
+
+	kit_open(&k, 8 << 20, 2, false);
+	w.s = k.s;
+	kit_set(&k, "k", "1");
+	atomic_store(&w.due_s, k.now_s + 1);
+	store_flush(k.ctx, k.now_s + 1);
+	assert_int_equal(pthread_create(&id, NULL, watcher, &w), 0);
+	for (unsigned n = 0; n < 1000; n++) {
+		kit_pass(&k, 1);
+		while (atomic_load(&w.seen_s) != k.now_s)
+			sched_yield();
+		// In this order: until the new flush is asked for, none is due.
+		atomic_store(&w.due_s, k.now_s + 1);
+		kit_set(&k, "k", "1");
+		store_flush(k.ctx, k.now_s + 1);
+	}
+	atomic_store(&w.due_s, 0);
+	pthread_join(id, NULL);
+	kit_close(&k);
+}
+
 static void test_without_evictions(void **state)
 {
 	linear_test(true);
@@ -553,6 +617,7 @@ static void test_with_evictions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flush_before_its_second),
 		cmocka_unit_test(test_without_evictions),
 		cmocka_unit_test(test_with_evictions),
 	};

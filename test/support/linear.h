@@ -62,13 +62,17 @@ struct linear_op {
 	uint64_t delta;
 	uint32_t flags; // given, or got
 	uint32_t exptime; // given, or got
+	// The clock before the call. Who changes a key judges the item by the second in which it
+	// took the bucket's lock: one that expires while it works may still count as there, and
+	// come back, though a get has missed it. 0: no such leave; a get has none.
+	uint32_t began_s;
 	uint8_t kind, status; // enum linear_kind, enum store_status
 	uint8_t thread;
 	// A touch was between the judgement and the reading of the expiry: it says nothing.
 	bool exptime_unsure;
 };
 
-// A present item, and what the key shares with all.
+// An item, maybe expired, and what the key shares with all.
 struct linear_state {
 	struct linear_value value;
 	uint64_t cas; // 0: nobody has seen it

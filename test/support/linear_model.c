@@ -84,24 +84,25 @@ void linear_evict(struct linear_state *st)
 	*st = (struct linear_state){.now_s = st->now_s, .flush_at_s = st->flush_at_s};
 }
 
-// What is gone stays gone: equal states are to look equal.
-static void forget_the_dead(struct linear_state *st)
+// Expired, but not to a change that began before.
+static bool is_live_to(const struct linear_state *st, const struct linear_op *op)
 {
-	if (!linear_is_live(st))
-		linear_evict(st);
+	return st->present && op->began_s && op->began_s < st->exptime;
 }
 
 static void write_item(struct linear_state *st, const struct linear_op *op)
 {
 	uint64_t floor = st->cas > st->cas_floor ? st->cas : st->cas_floor;
 
+	// An expired version may have left the index.
+	if (!linear_is_live(st))
+		floor = 0;
 	st->present = 1;
 	st->value = op->value;
 	st->flags = op->flags;
 	st->exptime = op->exptime;
 	st->cas = 0;
 	st->cas_floor = floor;
-	forget_the_dead(st);
 }
 
 static void change_value(struct linear_state *st, struct linear_value value)
@@ -159,7 +160,6 @@ static bool apply_live(struct linear_state *st, const struct linear_op *op)
 		if (!got_item(st, op))
 			return false;
 		st->exptime = op->exptime;
-		forget_the_dead(st);
 		return true;
 	case LINEAR_DELETE:
 		linear_evict(st);
@@ -197,7 +197,6 @@ static bool apply_shared(struct linear_state *st, const struct linear_op *op)
 			return false;
 		if (op->exptime > st->now_s)
 			st->now_s = op->exptime;
-		forget_the_dead(st);
 	}
 	return true;
 }
@@ -216,9 +215,9 @@ bool linear_apply(struct linear_state *st, const struct linear_op *op)
 		says_live = op->status == STORE_NOT_STORED;
 	else if (op->status == STORE_NOT_STORED)
 		says_live = false;
-	if (live != says_live)
+	if (live != says_live && !(says_live && is_live_to(st, op)))
 		return false;
-	if (!live) {
+	if (!says_live) {
 		if (op->kind == LINEAR_ADD)
 			write_item(st, op);
 		return true;

@@ -101,7 +101,7 @@ void linear_failure_print(FILE *to, const struct linear_failure *f)
 	fprintf(to, "  then it is certain: second %u", st->now_s);
 	if (st->flush_at_s)
 		fprintf(to, ", flush at %u", st->flush_at_s);
-	if (linear_is_live(st)) {
+	if (st->present) {
 		fprintf(to, ", item");
 		print_item(to, &st->value, st->flags, st->exptime);
 		print_cas(to, st->cas);

@@ -239,6 +239,24 @@ static void test_clock(void **state)
 	GOOD("born expired", at(set(1, 2, "a"), NOW), miss(3, 4));
 }
 
+// A change that took the lock in the old second, seen by a get in the new one.
+static void test_change_over_a_new_second(void **state)
+{
+	struct linear_op mortal = at(set(1, 2, "a"), NOW + 1), touch = get(3, 20, "a", 9);
+	struct linear_op second = shared(5, 6, LINEAR_CLOCK, NOW + 1), late;
+
+	touch.kind = LINEAR_TOUCH;
+	touch.began_s = NOW;
+	late = touch;
+	late.call = 7;
+	late.began_s = NOW + 1;
+	GOOD("it revives", mortal, touch, second, miss(8, 9), get(21, 22, "a", 9));
+	BAD("it began too late", 0, mortal, late, second, miss(8, 9), get(21, 22, "a", 9));
+	BAD("it revives but once", 0, mortal, touch, second, miss(8, 9), get(10, 11, "a", 9),
+		miss(12, 13));
+	BAD("who gets has no leave", 0, mortal, second, at(get(8, 9, "a", 9), NOW + 1));
+}
+
 static void test_flush(void **state)
 {
 	struct linear_op delayed = shared(3, 4, LINEAR_FLUSH, NOW + 1);
@@ -327,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_cas),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_change_over_a_new_second),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_evictions),
 		cmocka_unit_test(test_rounds),

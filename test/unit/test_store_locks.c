@@ -32,6 +32,8 @@ struct work {
 	struct item *it; // that the slot points to
 	uint64_t hash;
 	_Atomic bool done;
+	enum job_mode mode; // of op_sweep
+	bool sweep_fragment;
 };
 
 typedef void op_fn(struct work *w);
@@ -93,6 +95,17 @@ static void drain(struct work *w, struct item *it, enum job_mode mode)
 static void op_move(struct work *w)
 {
 	drain(w, w->it, JOB_COMPACT);
+}
+
+static void op_sweep(struct work *w)
+{
+	struct store *s = w->k->s;
+	struct item *it = w->sweep_fragment ? owner_fragment(w->it, 1) : w->it;
+	struct job j = {.segment = (uint32_t)(segment_of(s, offset_of(s, it)) - s->segment),
+		.mode = w->mode};
+	uint32_t moved = 0;
+
+	CHECK(drain_record(w->ctx, &j, it, w->hash, &moved) == DRAIN_RETRY);
 }
 
 static void op_evict(struct work *w)
@@ -262,12 +275,46 @@ static void test_moved_with_changes(void **state)
 	moved_with_changes(op_move_fragment, 2 * STORE_FRAGMENT_LEN);
 }
 
+// A touch has judged the item, then it expires, and a job that finds it so waits for the lock:
+// what the touch has renewed stays.
+static void renewed(enum job_mode mode, bool large)
+{
+	struct kit k;
+	struct work w;
+	struct job_of_thread j = {op_sweep, &w};
+	struct index_pos pos;
+	pthread_t id;
+
+	open_work(&k, &w, large ? 2 * STORE_FRAGMENT_LEN : 1);
+	w.mode = mode;
+	w.sweep_fragment = large;
+	kit_pass(&k, 9);
+	bucket_lock(k.s, w.hash);
+	assert_int_equal(pthread_create(&id, NULL, run, &j), 0);
+	sleep_ms(WAIT_MS);
+	assert_false(atomic_load(&w.done));
+	atomic_store(&w.it->exptime, KIT_NOW + 77);
+	bucket_unlock(k.s, w.hash);
+	pthread_join(id, NULL);
+	assert_ptr_equal(index_find(k.s, (const uint8_t *)KEY, strlen(KEY), w.hash, &pos), w.it);
+	assert_true(kit_has(&k, KEY));
+	close_work(&k, &w);
+}
+
+static void test_renewed_while_swept(void **state)
+{
+	renewed(JOB_SWEEP, false);
+	renewed(JOB_COMPACT, false);
+	renewed(JOB_EVICT, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes_wait),
 		cmocka_unit_test(test_readers_do_not_wait),
 		cmocka_unit_test(test_moved_with_changes),
+		cmocka_unit_test(test_renewed_while_swept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
