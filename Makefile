@@ -183,7 +183,7 @@ test: ## everything: installs what is missing, builds, checks, sanitizers, end t
 	+$(Q)scripts/ensure-deps
 	+$(Q)scripts/test-all
 
-test-long: ## new seeds and longer fuzzing for LONG_S (2700) seconds, for every night (root)
+test-long: ## new seeds, longer fuzzing and mutants for LONG_S (2700) seconds, for every night (root)
 	+$(Q)scripts/ensure-deps
 	+$(Q)scripts/test-all --long
 

@@ -32,6 +32,7 @@
 
 #define MEM (8ULL << 20)
 #define KEYS 5
+#define ALL_KEYS KEYS // as the key of a flush
 #define OPS 60
 #define LARGE_LEN 33000
 #define SEGMENTS_SEEN 8 // the store uses so few
@@ -51,6 +52,7 @@ struct world {
 	size_t front; // bytes before the first segment
 	uint64_t seed;
 	unsigned checks, between; // instants checked; at which the two differed
+	uint64_t flush, flush_seen; // the child's flush stamp, which is not in shared memory
 };
 
 static uint8_t big[65536];
@@ -148,6 +150,13 @@ static void move_piece(struct world *w, uint32_t v)
 	CHECK(index_find(w->k.s, (const uint8_t *)key, 4, hash, &pos) != it);
 }
 
+static void flush(struct world *w)
+{
+	atomic_store(&w->note->key, ALL_KEYS);
+	atomic_store(&w->note->begun, 0);
+	store_flush(w->k.ctx, 0);
+}
+
 static void child(struct world *w)
 {
 	struct rng r;
@@ -157,8 +166,12 @@ static void child(struct world *w)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(77);
 	raise(SIGSTOP);
-	for (uint32_t v = 1; v <= OPS; v++)
+	for (uint32_t v = 1; v <= OPS; v++) {
+		if (v == OPS / 2)
+			flush(w);
 		operate(w, &r, rng_below(&r, KEYS), v);
+	}
+	flush(w);
 	move_piece(w, OPS + 1);
 	_exit(0);
 }
@@ -173,7 +186,7 @@ static uint32_t visible(const struct world *w, unsigned i)
 	struct index_pos pos;
 	const struct item *it = index_find(w->k.s, (const uint8_t *)key, 4, hash, &pos);
 
-	return it ? it->client_flags : 0;
+	return it && it->stamp >= w->flush ? it->client_flags : 0;
 }
 
 static void broken(const struct world *w, unsigned i, const char *what)
@@ -210,7 +223,8 @@ static void check_instant(struct world *w, const struct store_conf *conf)
 				broken(w, i, "another value");
 		}
 		w->between += v != seen;
-		if (v != seen && (i != w->note->key || v != w->note->begun))
+		if (v != seen &&
+			((i != w->note->key && w->note->key != ALL_KEYS) || v != w->note->begun))
 			broken(w, i, "it was known to be gone, or to be there");
 	}
 	kit_close(&k);
@@ -219,8 +233,9 @@ static void check_instant(struct world *w, const struct store_conf *conf)
 // Did anything change that a rebuild looks at?
 static bool has_changed(struct world *w)
 {
-	bool changed = false;
+	bool changed = w->flush != w->flush_seen;
 
+	w->flush_seen = w->flush;
 	for (unsigned i = 0; i < SEGMENTS_SEEN + 2; i++) {
 		size_t at = i == 0   ? 0
 			    : i == 1 ? (size_t)((uint8_t *)w->k.s->segment - w->mem)
@@ -245,8 +260,10 @@ static bool step(struct world *w, pid_t pid)
 	if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGUSR1 &&
 		(ptrace(PTRACE_CONT, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid))
 		broken(w, 0, "ptrace failed");
-	if (WIFSTOPPED(status))
+	if (WIFSTOPPED(status)) {
+		w->flush = (uint64_t)ptrace(PTRACE_PEEKDATA, pid, &w->k.s->flush_stamp, NULL);
 		return true;
+	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		broken(w, 0, "the child died");
 	return false;

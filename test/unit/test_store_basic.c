@@ -473,9 +473,14 @@ static void test_flush_sees_stores_of_all_ctxs(void **state)
 	struct store_ctx *other = store_ctx_create(k->s, 1);
 	char key[16];
 
-	for (unsigned i = 0; i < 100; i++) {
-		snprintf(key, sizeof(key), "k%u", i);
+	// More than a flush adds for what is under way.
+	for (unsigned i = 0; i < 70000; i++) {
+		snprintf(key, sizeof(key), "k%u", i % 100);
 		kit_put(other, k->s, STORE_SET, key, strlen(key), "v", 1, 0, 0, 0);
+		if (i % 100 == 0) {
+			store_tick(k->ctx, k->now_s);
+			store_tick(other, k->now_s);
+		}
 	}
 	store_flush(k->ctx, 0);
 	for (unsigned i = 0; i < 100; i++) {

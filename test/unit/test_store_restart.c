@@ -549,6 +549,42 @@ static void store_one(bool crashes)
 		seal(&k, &f);
 }
 
+// A cas id that was given out comes never again, though its item is gone and the second is
+// the same.
+static void cas_goes_on(bool crashes)
+{
+	struct store_conf conf = conf_of(8 * MIB);
+	struct store_found found;
+	struct store_file f;
+	struct kit k;
+	uint64_t cas;
+
+	open_new(&k, &f, &conf);
+	for (unsigned i = 0; i < 100; i++)
+		kit_set(&k, "a", "1");
+	cas = kit_cas(&k, "a");
+	kit_delete(&k, "a");
+	if (crashes)
+		crash(&k, &f);
+	else
+		seal(&k, &f);
+	must_open_old(&k, &f, &conf, &found);
+	assert_int_equal(k.now_s, KIT_NOW);
+	kit_set(&k, "a", "2");
+	assert_true(kit_cas(&k, "a") > cas);
+	seal(&k, &f);
+}
+
+static void test_cas_goes_on_sealed(void **state)
+{
+	cas_goes_on(false);
+}
+
+static void test_cas_goes_on_crashed(void **state)
+{
+	cas_goes_on(true);
+}
+
 // A page that cannot be read ends the process in the middle of the sums: then it has crashed,
 // and was not sealed.
 static void test_killed_while_sealing(void **state)
@@ -683,6 +719,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_records_inside_a_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_crashed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cas_goes_on_sealed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cas_goes_on_crashed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed_while_sealing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_settings_that_must_be_the_same, setup, teardown),
