@@ -49,7 +49,7 @@ static int by_number(const void *a, const void *b)
 // Any 32-bit numbers become 0, 1, 2...
 static void number_keys(struct load *l)
 {
-	uint32_t *all = malloc(l->count * sizeof(*all)), n = 0;
+	uint32_t *all = malloc((l->count + 1UL) * sizeof(*all)), n = 0;
 
 	CHECK(all);
 	for (uint32_t i = 0; i < l->count; i++)
@@ -85,9 +85,9 @@ static struct load trace_read(const char *folder, const char *name)
 		}
 		l.access[l.count++] = (struct access){.key = key};
 	}
-	if (pclose(f) != 0)
-		fprintf(stderr, "%s: no trace\n", command);
-	number_keys(&l);
+	pclose(f); // what it gave decides
+	if (l.count > 0)
+		number_keys(&l);
 	return l;
 }
 
@@ -97,7 +97,9 @@ static void run_trace(const char *folder, const char *name, const char *shown)
 	struct load l = trace_read(folder, name);
 	char what[64];
 
-	for (unsigned i = 0; i < 3; i++) {
+	if (l.count == 0)
+		printf("absent hits.%s*: no %s/cache2k/%s.trace.xz\n", shown, folder, name);
+	for (unsigned i = 0; i < 3 && l.count > 0; i++) {
 		snprintf(what, sizeof(what), "%s_%u", shown, percent[i]);
 		run(what, &l, l.key_count / 100 * percent[i]);
 	}

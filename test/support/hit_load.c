@@ -117,6 +117,7 @@ static double run_store(const struct load *l, struct kit *k, uint32_t vlen, uint
 		}
 	}
 	free(value);
+	CHECK(samples > 0);
 	*items = (uint32_t)(sum / samples);
 	return (double)misses / l->count;
 }
