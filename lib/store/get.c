@@ -21,8 +21,7 @@ void store_prefetch_item(const struct store *s, uint64_t hash)
 	unsigned match = bucket_match(b, hash);
 
 	if (likely_(match)) {
-		uint64_t word = atomic_load_explicit(
-			&((struct bucket *)b)->slot[__builtin_ctz(match)], memory_order_relaxed);
+		uint64_t word = atomic_load_explicit(match_slot(b, match), memory_order_relaxed);
 		const uint8_t *p = (const uint8_t *)word_item(s, word);
 
 		__builtin_prefetch(p);

@@ -21,7 +21,7 @@ static struct item *chain_find_owner(const struct store *s, struct bucket *b, ui
 {
 	for (; b; b = bucket_next(s, b)) {
 		for (unsigned m = bucket_match(b, hash); m; m &= m - 1) {
-			_Atomic uint64_t *slot = &b->slot[__builtin_ctz(m)];
+			_Atomic uint64_t *slot = match_slot(b, m);
 			uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
 			struct item *it = word_item(s, word);
 
@@ -63,7 +63,7 @@ enum segment_queue index_queue(const struct store *s, uint64_t hash)
 {
 	for (const struct bucket *b = bucket_of(s, hash); b; b = bucket_next(s, b)) {
 		for (unsigned m = bucket_match_any(b, hash); m; m &= m - 1) {
-			_Atomic uint64_t *slot = &((struct bucket *)b)->slot[__builtin_ctz(m)];
+			_Atomic uint64_t *slot = match_slot(b, m);
 			uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
 
 			if (word == 0)
