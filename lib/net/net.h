@@ -90,13 +90,13 @@ struct net_path {
 struct net_pkt {
 	struct rte_mbuf *m; // data starts at the Ethernet header
 	uint8_t *l4; // in m
-	uint16_t l4_len; // header and payload
-	uint8_t ip_proto;
 	struct net_path path;
+	uint32_t flow_hash; // lib/tcp's own
+	uint16_t l4_len; // header and payload
 	uint16_t src_port; // remote
 	uint16_t dst_port; // local
-	bool hashed; // flow_hash is set: lib/tcp's own
-	uint32_t flow_hash;
+	uint8_t ip_proto;
+	bool hashed; // flow_hash is set
 };
 
 struct net;
