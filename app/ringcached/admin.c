@@ -121,6 +121,7 @@ static int answer_store(struct app *app, struct rte_tel_data *d)
 	rte_tel_data_add_dict_u64(d, "mem_limit_bytes", u.mem_limit_bytes);
 	rte_tel_data_add_dict_u64(d, "items", u.curr_items);
 	rte_tel_data_add_dict_u64(d, "record_bytes", u.bytes);
+	rte_tel_data_add_dict_u64(d, "payload_bytes", u.payload_bytes);
 	rte_tel_data_add_dict_u64(d, "index_bytes", u.index_bytes);
 	rte_tel_data_add_dict_u64(d, "segment_bytes", u.segment_size);
 	rte_tel_data_add_dict_u64(d, "segments", u.segment_count);

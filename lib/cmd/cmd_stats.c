@@ -35,6 +35,7 @@ enum source {
 	FROM_HASH_EXPANDING,
 	FROM_BYTES,
 	FROM_CURR_ITEMS,
+	FROM_ITEM_OVERHEAD,
 };
 
 static const struct field {
@@ -95,6 +96,7 @@ static const struct field {
 	{"evicted_unfetched", FROM_STORE},
 	{"evictions", FROM_STORE},
 	{"reclaimed", FROM_STORE},
+	{"ringcached_item_overhead", FROM_ITEM_OVERHEAD},
 };
 
 // Writes STAT lines until the pool is empty, and goes on counting what it would need.
@@ -148,6 +150,14 @@ static void write_seconds(struct writer *w, const char *name, const struct timev
 	write_stat(w, "", name, text);
 }
 
+// Bytes that an item takes beyond its key and value, its part of the index included.
+static uint64_t item_overhead(const struct store_usage *u)
+{
+	uint64_t more = u->bytes + u->index_bytes - u->payload_bytes;
+
+	return u->curr_items ? (more + u->curr_items / 2) / u->curr_items : 0;
+}
+
 static uint64_t gauge_of(const struct cmd *c, enum source from, const struct store_usage *u)
 {
 	switch (from) {
@@ -177,6 +187,8 @@ static uint64_t gauge_of(const struct cmd *c, enum source from, const struct sto
 		return u->bytes;
 	case FROM_CURR_ITEMS:
 		return u->curr_items;
+	case FROM_ITEM_OVERHEAD:
+		return item_overhead(u);
 	default:
 		return 0;
 	}

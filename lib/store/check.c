@@ -10,7 +10,7 @@
 struct tally {
 	struct store *s;
 	const char *what; // first broken law
-	uint64_t items, bytes, linked_records;
+	uint64_t items, bytes, payload, linked_records;
 };
 
 #define LAW(t, cond, text) \
@@ -92,6 +92,7 @@ static void check_item(struct tally *t, uint64_t bucket, uint64_t word)
 	}
 	t->items++;
 	t->bytes += item_total_size(it);
+	t->payload += item_payload(it);
 }
 
 static void check_ghost(struct tally *t, uint64_t bucket, uint64_t word)
@@ -278,6 +279,7 @@ bool store_check(struct store *s, const char **what)
 	store_usage(s, &u);
 	LAW(&t, u.curr_items == t.items, "items added less removed are those in the index");
 	LAW(&t, u.bytes == t.bytes, "bytes added less removed are those in the index");
+	LAW(&t, u.payload_bytes == t.payload, "keys and values are counted");
 	*what = t.what;
 	return !t.what;
 }

@@ -127,6 +127,12 @@ static inline uint32_t item_value_len(const struct item *it)
 	return item_bits(it) & ITEM_LARGE ? owner_value_len(it) : it->vlen - 2U;
 }
 
+// What of an item is the client's: its key and its value.
+static inline uint64_t item_payload(const struct item *it)
+{
+	return (uint64_t)it->klen + item_value_len(it);
+}
+
 // Expired at now_s, or stored before the last flush.
 static inline bool item_is_gone(const struct item *it, uint32_t now_s, uint64_t flush_stamp)
 {

@@ -101,6 +101,7 @@ bool change_publish(struct store_ctx *ctx, struct change *c, struct item *it, ui
 	stat_inc(CTX_STAT(ctx, total_items));
 	stat_inc(CTX_STAT(ctx, items_added));
 	stat_add(CTX_STAT(ctx, bytes_added), item_total_size(it));
+	stat_add(CTX_STAT(ctx, payload_added), item_payload(it));
 	return true;
 }
 
@@ -153,6 +154,7 @@ void item_kill(struct store_ctx *ctx, struct item *it, enum death why)
 	record_kill(s, it);
 	stat_inc(CTX_STAT(ctx, items_removed));
 	stat_add(CTX_STAT(ctx, bytes_removed), size);
+	stat_add(CTX_STAT(ctx, payload_removed), item_payload(it));
 	if (why == DEATH_EVICTED) {
 		stat_inc(CTX_STAT(ctx, evictions));
 		if (!(bits & ITEM_FETCHED))

@@ -206,20 +206,33 @@ static bool is_whole(const struct rebuild *b, const struct item *owner, uint64_t
 	return true;
 }
 
+// The part of item_payload that is in this record.
+static uint64_t record_payload(const struct item *it)
+{
+	uint8_t bits = item_bits(it);
+
+	if (bits & ITEM_FRAGMENT)
+		return it->vlen;
+	return bits & ITEM_LARGE ? it->klen : item_payload(it);
+}
+
 // A record is of an item that the index has, or no longer.
 static void account(struct rebuild *b, struct item *it, bool in, uint64_t stamp, uint32_t exptime)
 {
 	struct segment *g = segment_of(b->s, offset_of(b->s, it));
 	uint32_t size = item_record_size(it);
+	uint64_t payload = record_payload(it);
 
 	if (!in) {
 		kill(it);
 		atomic_fetch_sub_explicit(&g->live, size, memory_order_relaxed);
 		b->r->bytes -= size;
+		b->r->payload -= payload;
 		return;
 	}
 	atomic_fetch_add_explicit(&g->live, size, memory_order_relaxed);
 	b->r->bytes += size;
+	b->r->payload += payload;
 	if (stamp > g->stamp_max)
 		g->stamp_max = stamp;
 	if (exptime && exptime < g->exp_min)

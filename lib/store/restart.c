@@ -149,6 +149,7 @@ uint64_t store_seal(struct store *s)
 	seal->flush_stamp = flush_stamp_now(s);
 	seal->items = u.curr_items;
 	seal->bytes = u.bytes;
+	seal->payload = u.payload_bytes;
 	seal->bucket_count = atomic_load_explicit(&s->bucket_count, memory_order_relaxed);
 	seal->bucket_pos = s->bucket_pos;
 	seal->bucket_end = s->bucket_end;
@@ -276,6 +277,7 @@ static const char *attach_sealed(
 		atomic_init(&s->ctx[i].stamp_count, seal->stamp_last);
 	found->items = seal->items;
 	stat_add(CTX_STAT(&s->ctx[0], bytes_added), seal->bytes);
+	stat_add(CTX_STAT(&s->ctx[0], payload_added), seal->payload);
 	return NULL;
 }
 
@@ -315,6 +317,7 @@ static const char *attach_crashed(
 	found->items_lost = r.lost;
 	found->bytes = r.read;
 	stat_add(CTX_STAT(&s->ctx[0], bytes_added), r.bytes);
+	stat_add(CTX_STAT(&s->ctx[0], payload_added), r.payload);
 	return NULL;
 }
 

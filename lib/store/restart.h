@@ -45,7 +45,7 @@ struct sb_live {
 struct sb_seal {
 	uint64_t stamp_last; // no item has a newer one
 	uint64_t flush_stamp;
-	uint64_t items, bytes;
+	uint64_t items, bytes, payload;
 	uint64_t bucket_count;
 	uint64_t bucket_pos, bucket_end;
 	uint32_t bucket_free;
@@ -75,7 +75,7 @@ void superblock_clock(struct store *s);
 // ---- rebuild.c
 
 struct rebuilt {
-	uint64_t items, bytes, lost, read;
+	uint64_t items, bytes, payload, lost, read;
 	uint64_t stamp_max;
 };
 

@@ -336,6 +336,7 @@ void store_usage(const struct store *s, struct store_usage *u)
 	u->mem_limit_bytes = s->mem_limit_bytes;
 	u->curr_items = stat_difference(s, STORE_STAT_items_added, STORE_STAT_items_removed);
 	u->bytes = stat_difference(s, STORE_STAT_bytes_added, STORE_STAT_bytes_removed);
+	u->payload_bytes = stat_difference(s, STORE_STAT_payload_added, STORE_STAT_payload_removed);
 	u->index_bytes = s->bucket_front * sizeof(struct bucket) +
 			 ((uint64_t)atomic_load_explicit(&w->index_segments, memory_order_relaxed)
 				 << s->segment_shift);

@@ -238,6 +238,7 @@ struct store_usage {
 	uint64_t mem_limit_bytes;
 	uint64_t curr_items;
 	uint64_t bytes; // live records with their headers
+	uint64_t payload_bytes; // of them keys and values
 	uint64_t index_bytes;
 	uint32_t segment_size;
 	uint32_t segment_count;

@@ -59,6 +59,35 @@ static void test_sizes_around_the_limits(void **state)
 	kit_close(&k);
 }
 
+// Keys and values are counted as the client counts them, whole or in fragments.
+static void test_payload_is_counted(void **state)
+{
+	static const uint32_t len[] = {
+		0, 1, 100, STORE_FRAGMENT_LEN, STORE_FRAGMENT_LEN + 1, 500000};
+	uint64_t want = 0;
+	struct kit k;
+	char key[8];
+
+	kit_open(&k, 64 * MIB, 1, false);
+	for (unsigned i = 0; i < sizeof(len) / sizeof(*len); i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		assert_int_equal(put(&k, STORE_SET, key, big, len[i]), STORE_OK);
+		want += 2 + len[i];
+		assert_int_equal(kit_usage(&k).payload_bytes, want);
+	}
+	assert_int_equal(put(&k, STORE_APPEND, "k2", big, 40000), STORE_OK);
+	assert_int_equal(kit_usage(&k).payload_bytes, want + 40000);
+	assert_int_equal(put(&k, STORE_SET, "k2", big, 100), STORE_OK);
+	assert_int_equal(kit_usage(&k).payload_bytes, want);
+	assert_true(kit_check(&k));
+	for (unsigned i = 0; i < sizeof(len) / sizeof(*len); i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		assert_int_equal(kit_delete(&k, key), STORE_OK);
+	}
+	assert_int_equal(kit_usage(&k).payload_bytes, 0);
+	kit_close(&k);
+}
+
 // The largest items, a tick after each, in 64 MiB and in 8 MiB.
 static void test_megabyte_values(void **state)
 {
@@ -411,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes_around_the_limits),
+		cmocka_unit_test(test_payload_is_counted),
 		cmocka_unit_test(test_megabyte_values),
 		cmocka_unit_test(test_eviction_of_fragments),
 		cmocka_unit_test(test_compaction_of_fragments),
