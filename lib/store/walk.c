@@ -108,8 +108,10 @@ uint64_t store_walk(
 
 	for (unsigned chains = 0; chains < STORE_WALK_CHAINS_MAX; chains++) {
 		unsigned size = chain_take(&w, cursor);
+		uint64_t next = ((cursor >> size) + 1) << size; // 0: this bucket is the last
 
-		for (unsigned i = 0; i < w.count; i++, max--) {
+		// Past next: a split has copied them to their new bucket, and not cleared them here yet.
+		for (unsigned i = 0; i < w.count && w.place[i] <= next - 1; i++, max--) {
 			struct store_ref ref;
 
 			if (max == 0)
@@ -117,7 +119,7 @@ uint64_t store_walk(
 			item_to_ref(w.s, w.item[i], &ref);
 			fn(arg, (struct slice){w.item[i]->data, w.item[i]->klen}, &ref);
 		}
-		cursor = ((cursor >> size) + 1) << size;
+		cursor = next;
 		if (cursor == 0)
 			return 0;
 	}

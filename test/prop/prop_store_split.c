@@ -275,12 +275,55 @@ static void test_during_a_split(void **state)
 	kit_close(&k);
 }
 
+// ---- walks at each instruction of a split
+
+static unsigned walks, visited[ITEMS]; // in which walk each was visited last
+static const char *volatile walk_fault;
+
+static void visit(void *arg, struct slice key, const struct store_ref *ref)
+{
+	if (visited[ref->client_flags] == walks)
+		walk_fault = "twice";
+	visited[ref->client_flags] = walks;
+}
+
+static void walk_all(void)
+{
+	uint64_t cursor = 0;
+
+	if (steps % (2 * STRIDE)) // a walk is long, and the instants last more than one instruction
+		return;
+	walks++;
+	do
+		cursor = store_walk(k.ctx, cursor, 100, visit, NULL);
+	while (cursor);
+	for (unsigned i = 0; i < ITEMS && !walk_fault; i++)
+		if (visited[i] != walks)
+			walk_fault = "not at all";
+}
+
+static void test_walk_during_a_split(void **state)
+{
+	open_full();
+	for (unsigned n = 0; n < 2; n++) {
+		if (!steps_begin(walk_all))
+			skip();
+		split();
+		steps_end();
+		if (walk_fault)
+			fail_msg("a walk during a split visits an item %s", walk_fault);
+	}
+	assert_true(walks > 50);
+	kit_close(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_item),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_during_a_split),
+		cmocka_unit_test(test_walk_during_a_split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
