@@ -200,7 +200,7 @@ static void bench_tcp_get(const char *name, uint32_t items, unsigned per_segment
 {
 	struct rte_mbuf *m[BURST];
 	double sample[SAMPLES], burst[BURSTS];
-	unsigned bursts = BURSTS / per_segment + 1;
+	unsigned bursts = BURSTS / per_segment;
 	struct zipf z;
 	uint32_t len;
 
