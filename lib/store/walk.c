@@ -110,7 +110,7 @@ uint64_t store_walk(
 		unsigned size = chain_take(&w, cursor);
 		uint64_t next = ((cursor >> size) + 1) << size; // 0: this bucket is the last
 
-		// Past next: a split has copied them to their new bucket, and not cleared them here yet.
+		// Past next: in their new bucket too, as a split has not cleared them yet.
 		for (unsigned i = 0; i < w.count && w.place[i] <= next - 1; i++, max--) {
 			struct store_ref ref;
 
