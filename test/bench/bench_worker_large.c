@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cycles of the packet path over large stores: GETs among up to 10 million items, evicting sets
 // support: eal frame wclient
-// measures: worker.udp_get.1* worker.set_evict.cycles memory.item_overhead.bytes
+// measures: worker.udp_get.1* worker.tcp_get*.10m* worker.set_evict.* memory.item_overhead.bytes
 //
 // As bench_worker_path, with keys drawn from all items: 16-byte keys, 32-byte values, each GET
 // must hit. The items are put straight into the store, in memory with transparent hugepages.
