@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "net/cksum.h"
 #include "support/eal.h"
+#include "support/median.h"
 
 #define BURST 32
 #define BURSTS 400
@@ -80,19 +81,6 @@ static double run_burst(uint16_t len, bool attached, bool summed)
 	sums = sum;
 	rte_pktmbuf_free_bulk(m, BURST);
 	return (double)(rte_rdtsc() - tsc) / BURST;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
 }
 
 static void bench(uint16_t len, bool attached, bool summed)

@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "steer/steer.h"
 #include "support/eal.h"
+#include "support/median.h"
 #include "support/frame.h"
 
 #define MBUFS 2048
@@ -79,13 +80,6 @@ static void empty_rings(unsigned workers)
 			;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 // Every flow enters the table, so that its segments are found there.
 static void open_flows(struct steer *steer, unsigned workers)
 {
@@ -127,14 +121,12 @@ static double measure(const struct setup *s, unsigned workers)
 			burst[i] = (double)(rte_rdtsc_precise() - start) / BURST;
 			empty_rings(workers);
 		}
-		qsort(burst, BURSTS, sizeof(burst[0]), by_value);
-		run[r] = burst[BURSTS / 2];
+		run[r] = median(burst, BURSTS);
 	}
 	CHECK(stat_read(&steer_stats(steer)[STEER_STAT_drop_ring_full]) == 0);
 	steer_destroy(steer);
 	steer_table_destroy(table);
-	qsort(run, RUNS, sizeof(run[0]), by_value);
-	return run[RUNS / 2];
+	return median(run, RUNS);
 }
 
 // The worker's side: a burst out of the ring, as it is and with its waits counted.
@@ -157,11 +149,9 @@ static double measure_take(struct steer *steer, bool counted)
 				rte_ring_sc_dequeue_burst(ring[0], (void **)m, BURST, NULL);
 			burst[i] = (double)(rte_rdtsc_precise() - start) / BURST;
 		}
-		qsort(burst, BURSTS, sizeof(burst[0]), by_value);
-		run[r] = burst[BURSTS / 2];
+		run[r] = median(burst, BURSTS);
 	}
-	qsort(run, RUNS, sizeof(run[0]), by_value);
-	return run[RUNS / 2];
+	return median(run, RUNS);
 }
 
 static void bench_take(void)

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "support/eal.h"
+#include "support/median.h"
 #include "support/frame.h"
 #include "support/wclient.h"
 
@@ -33,19 +34,6 @@ static struct worker *w;
 static struct wclient client[CONNS_MAX];
 static uint64_t now_us = 1000000;
 static struct rng rng;
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 static void take(const struct rte_mbuf *m)
 {

@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "support/eal.h"
+#include "support/median.h"
 #include "support/wclient.h"
 
 #define BURST 32
@@ -64,19 +65,6 @@ static uint32_t zipf_next(const struct zipf *z)
 		rank = z->count - 1;
 	// 2654435761 is prime and no divisor of any count here: a bijection.
 	return (uint32_t)(rank * 2654435761u % z->count);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
 }
 
 // Cycles of one burst for each packet, freeing what was sent included; out: the answers' lengths.

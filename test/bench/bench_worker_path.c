@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "support/eal.h"
+#include "support/median.h"
 #include "support/wclient.h"
 
 #define BURST 32
@@ -46,19 +47,6 @@ static uint64_t free_sent(struct rte_mbuf **m, unsigned n)
 
 	rte_pktmbuf_free_bulk(m, n);
 	return rte_rdtsc() - tsc;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
 }
 
 static void connect_clients(void)

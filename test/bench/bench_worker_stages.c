@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "support/eal.h"
+#include "support/median.h"
 #include "support/wclient.h"
 
 #define BURST 32
@@ -36,19 +37,6 @@ static struct wclient client[BURST];
 static struct timing timing;
 static uint64_t now_us = 1000000;
 static uint32_t reply_min; // a shorter one was no hit
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
 
 static uint64_t lap(uint64_t *since)
 {
