@@ -206,6 +206,17 @@ int rx_loop(void *rx_lcore);
 // For a traced run: who received a packet travels in the mbuf.
 void rx_mark_received(unsigned lcore_id, struct rte_mbuf **m, unsigned n);
 int worker_loop(void *worker_lcore);
+// A burst of one queue. With several ports each frame says of which it is: a bond's frames come
+// with the number of the slave.
+static inline unsigned nic_rx_burst(
+	const struct app *app, const struct nic_queue *q, struct rte_mbuf **m, unsigned n)
+{
+	n = port_rx_burst(q->port_id, q->queue_id, m, (uint16_t)n);
+	for (unsigned i = 0; i < n && app->port_count > 1; i++)
+		m[i]->port = q->port_id;
+	return n;
+}
+
 // Drain the TX rings of workers whose TX queue this lcore owns; returns packets sent.
 unsigned tx_rings_drain(struct app *app, stat_t *stat);
 // Send all n packets on this queue of their ports; what a device does not take in time is

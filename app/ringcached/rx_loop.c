@@ -26,8 +26,7 @@ int rx_loop(void *arg)
 		unsigned work = 0;
 
 		for (unsigned i = 0; i < rx->queue_count; i++) {
-			unsigned n = port_rx_burst(
-				rx->queue[i].port_id, rx->queue[i].queue_id, m, APP_BURST);
+			unsigned n = nic_rx_burst(app, &rx->queue[i], m, APP_BURST);
 
 			if (n == 0)
 				continue;

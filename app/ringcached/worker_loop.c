@@ -82,7 +82,7 @@ static unsigned worker_rx(struct worker_lcore *wl, uint64_t now_ns)
 	}
 	wl->ring_packets += total;
 	for (unsigned i = 0; i < wl->queue_count; i++) {
-		n = port_rx_burst(wl->queue[i].port_id, wl->queue[i].queue_id, m, APP_BURST);
+		n = nic_rx_burst(wl->app, &wl->queue[i], m, APP_BURST);
 		total += n;
 		if (wl->steer && n > 0)
 			n = worker_steer(wl, m, n, now_ns);

@@ -225,3 +225,14 @@ def bond(ctx):
         with here.tcp() as conn:
             equal(conn.set(b"k", b"v"), b"STORED\r\n")
             equal(conn.get(b"k"), b"v")
+    device = ("--device=net_af_packet0,iface=rcs0;net_af_packet1,iface=rcs1;"
+              "net_bonding0,mode=1,slave=net_af_packet1")
+    with ctx.other("o", options=["-t", "2", device], LAB_PORTS="2") as here, here.lab.inside():
+        # Frames come with the number of the slave in them, and must go out by the bond.
+        for host in ("192.0.2.10", "198.51.100.10"):
+            with mcraw.Tcp(host, ctx.port) as conn:
+                equal(conn.set(b"k", host.encode()), b"STORED\r\n")
+                equal(conn.get(b"k"), host.encode())
+        bond = next(line for line in here.lab.log().splitlines() if "port net_bonding0" in line)
+        neigh = here.run("ip", "-4", "neigh", "show", "198.51.100.10").stdout
+        true(neigh.split()[4] in bond, f"the bond's own address: {neigh} {bond}")
